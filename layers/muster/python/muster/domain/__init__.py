@@ -1,0 +1,1 @@
+"""Decisions only: standard library, no AWS, no clock, no environment, no input or output."""

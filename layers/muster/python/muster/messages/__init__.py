@@ -1,0 +1,1 @@
+"""Pydantic payloads that cross a boundary, parsed once, at the edge."""

@@ -1,0 +1,162 @@
+"""What the steps read and write, in the domain's own words.
+
+Every method may raise a ``TransientError`` (the machine retries) or a ``ServiceAnswerError`` as its text says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from muster.domain.membership import Association, Membership, MembershipSummary
+from muster.domain.observed import Observed
+from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
+from muster.domain.responders import IncidentResponseTeam
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """One page of the inventory; it may be empty and still have a next one."""
+
+    accounts: tuple[Account, ...]
+    next_token: str | None
+
+
+class OrganizationReader(Protocol):
+    """Reads Organizations, from whichever account is allowed to."""
+
+    def organization(self) -> OrganizationSummary:
+        """Return the organization. Any account may ask."""
+        ...
+
+    def trusted_services(self) -> frozenset[str]:
+        """Return the service principals with trusted access. Raises DeniedError."""
+        ...
+
+    def delegated_administrators(self) -> frozenset[str]:
+        """Return the accounts delegated for Security Incident Response. Raises DeniedError."""
+        ...
+
+    def root_id(self) -> str:
+        """Return the id of the root (``r-…``). Raises DeniedError."""
+        ...
+
+    def child_units(self, parent_id: str) -> tuple[OrganizationalUnit, ...]:
+        """Return the units directly below a root or unit, every page. Raises DeniedError, AbsentError."""
+        ...
+
+    def unit(self, unit_id: str) -> OrganizationalUnit:
+        """Return one unit with its ancestors. Raises DeniedError, AbsentError."""
+        ...
+
+    def account_page(self, token: str | None) -> AccountPage:
+        """Return the next page of accounts, 20 at most. Raises DeniedError."""
+        ...
+
+
+class ManagementAccount(Protocol):
+    """The management account: one read, and the three writes that onboarding needs there, each once."""
+
+    def has_triage_role(self) -> bool:
+        """Tell whether the triage service-linked role exists there. Raises DeniedError."""
+        ...
+
+    def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
+        """Return the memberships seen from there. Raises DeniedError, RegionNotEnabledError."""
+        ...
+
+    def enable_trusted_access(self) -> None:
+        """Enable trusted access for Security Incident Response. Raises DeniedError."""
+        ...
+
+    def create_triage_role(self) -> None:
+        """Create the triage service-linked role. Raises DeniedError, AlreadyThereError."""
+        ...
+
+    def register_delegated_administrator(self, account_id: str) -> None:
+        """Register the account. Raises DeniedError, AlreadyThereError, NotYetConsistentError (trusted access)."""
+        ...
+
+
+class MembershipReader(Protocol):
+    """Reads Security Incident Response from the membership's account."""
+
+    def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
+        """Return every membership listed in a Region. Raises DeniedError, RegionNotEnabledError."""
+        ...
+
+    def membership(self, membership_id: str) -> Membership:
+        """Return one membership of the home Region. Raises DeniedError, AbsentError."""
+        ...
+
+    def tags(self, membership_arn: str) -> Mapping[str, str]:
+        """Return the membership's tags. Raises DeniedError."""
+        ...
+
+    def associations(
+        self, membership_id: str, account_ids: Sequence[str]
+    ) -> Mapping[str, Observed[Association]]:
+        """Return every account asked for, in calls of 100; partial errors and missing ids are Unknown, and so is a denial."""
+        ...
+
+
+class MembershipWriter(Protocol):
+    """Writes to Security Incident Response in the membership's account: additions and settings, never a removal."""
+
+    def create_membership(
+        self, *, name: str, team: IncidentResponseTeam, entire_organization: bool, triage: bool,
+        tags: Mapping[str, str], client_token: str,
+    ) -> str:  # fmt: skip
+        """Create the membership and return its id. Raises DeniedError, AlreadyThereError, NotYetConsistentError, RefusedError."""
+        ...
+
+    def set_name(self, membership_id: str, name: str) -> None:
+        """Rename the membership. Raises DeniedError, RefusedError."""
+        ...
+
+    def enable_triage(self, membership_id: str) -> None:
+        """Opt in to proactive response. Raises DeniedError, RefusedError."""
+        ...
+
+    def cover_entire_organization(self, membership_id: str) -> None:
+        """Widen the coverage to every account. Raises DeniedError, RefusedError."""
+        ...
+
+    def add_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        """Add 1 to 5 units in one call. Raises DeniedError, RefusedError."""
+        ...
+
+    def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
+        """Add or overwrite these tags and leave all others. Raises DeniedError, RefusedError."""
+        ...
+
+
+class TriageRoleReader(Protocol):
+    """Reads the triage service-linked role in one account, where a reader exists there."""
+
+    def exists(self, account_id: str) -> Observed[bool]:
+        """Tell whether the role is there; Unknown where no reader is deployed or it was denied."""
+        ...
+
+
+class ResponderReader(Protocol):
+    """Reads the responders' own parameter."""
+
+    def team(self) -> IncidentResponseTeam:
+        """Return the team. Raises NotConfiguredError, DesiredStateError; neither carries a value."""
+        ...
+
+
+class RunDocuments(Protocol):
+    """The run's JSON documents, in the bucket; keys are relative to it."""
+
+    def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
+        """Return the parsed document, or None when there is none."""
+        ...
+
+    def write(self, key: str, document: Any) -> None:  # noqa: ANN401 - JSON
+        """Store a document as canonical JSON."""
+        ...
+
+    def write_text(self, key: str, text: str) -> None:
+        """Store a plain text."""
+        ...
