@@ -92,10 +92,8 @@ class MembershipReader(Protocol):
         """Return the membership's tags. Raises DeniedError."""
         ...
 
-    def associations(
-        self, membership_id: str, account_ids: Sequence[str]
-    ) -> Mapping[str, Observed[Association]]:
-        """Return every account asked for, in calls of 100; partial errors and missing ids are Unknown, and so is a denial."""
+    def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
+        """Return every account asked for, 100 a call; partial errors, missing ids and denials are Unknown."""
         ...
 
 
@@ -106,7 +104,7 @@ class MembershipWriter(Protocol):
         self, *, name: str, team: IncidentResponseTeam, entire_organization: bool, triage: bool,
         tags: Mapping[str, str], client_token: str,
     ) -> str:  # fmt: skip
-        """Create the membership and return its id. Raises DeniedError, AlreadyThereError, NotYetConsistentError, RefusedError."""
+        """Create it and return its id. Raises DeniedError, AlreadyThereError, NotYetConsistentError, RefusedError."""
         ...
 
     def set_name(self, membership_id: str, name: str) -> None:

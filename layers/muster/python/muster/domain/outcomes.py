@@ -40,7 +40,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class SignUpOutcome:
-    """Result of one sign-up pass. ``waiting_for`` names what is not consistent yet; None when there is no use in waiting.
+    """Result of one sign-up pass. ``waiting_for`` names what is not consistent yet; None when waiting is of no use.
 
     ``membership_id`` is None as long as no Active membership was found or created.
     """
