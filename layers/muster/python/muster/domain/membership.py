@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 ACTIVE = "Active"
-"""The only status that counts as ready: any other, known or new, does not (the console shows one that the API lacks)."""
+"""The only status that counts as ready: any other does not, known or new (the console has one that the API lacks)."""
 
 SERVICE_PRINCIPAL = "security-ir.amazonaws.com"
 TRIAGE_SERVICE_PRINCIPAL = "triage.security-ir.amazonaws.com"
