@@ -1,0 +1,72 @@
+"""AWS clients from one shared session, in the application's account or through a role in another."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from muster.adapters.translate import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_security_ir import SecurityIncidentResponseClient
+
+GLOBAL_REGION = "us-east-1"
+"""Where Organizations and IAM answer; and, being enabled everywhere, where STS is asked for roles of other accounts:
+in an opt-in Region STS would have to be active in both accounts."""
+
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    user_agent_extra="muster",
+)
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients of one identity, the function's own role or one assumed on first use. Lives for one invocation."""
+
+    session: boto3.Session
+    account_id: str
+    role_arn: str | None = None
+    session_name: str = "muster"
+    _probes: dict[str, "SecurityIncidentResponseClient"] = field(default_factory=dict, repr=False)
+
+    def through(self, role_arn: str) -> "Clients":
+        """Return the clients of a role in another account."""
+        return Clients(self.session, role_arn.split(":")[4], role_arn)
+
+    @cached_property
+    def _credentials(self) -> dict[str, str]:
+        if self.role_arn is None:
+            return {}
+        with translated("sts:AssumeRole", self.account_id):
+            sts = self.session.client("sts", region_name=GLOBAL_REGION, config=CONFIG)
+            answer = sts.assume_role(RoleArn=self.role_arn, RoleSessionName=self.session_name)["Credentials"]
+        return {
+            "aws_access_key_id": answer["AccessKeyId"],
+            "aws_secret_access_key": answer["SecretAccessKey"],
+            "aws_session_token": answer["SessionToken"],
+        }
+
+    @cached_property
+    def organizations(self) -> "OrganizationsClient":
+        """Organizations. Raises DeniedError when the role cannot be assumed, as every client does."""
+        return self.session.client("organizations", region_name=GLOBAL_REGION, config=CONFIG, **self._credentials)
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        """IAM."""
+        return self.session.client("iam", region_name=GLOBAL_REGION, config=CONFIG, **self._credentials)
+
+    def security_ir(self, region: str) -> "SecurityIncidentResponseClient":
+        """Security Incident Response in one Region."""
+        if region not in self._probes:
+            self._probes[region] = self.session.client(
+                "security-ir", region_name=region, config=CONFIG, **self._credentials
+            )
+        return self._probes[region]

@@ -1,0 +1,180 @@
+"""Security Incident Response, as the membership's own account calls it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from muster.adapters.clients import Clients
+from muster.adapters.pacing import Pacer
+from muster.adapters.translate import translated
+from muster.domain.membership import Association, Membership, MembershipSummary
+from muster.domain.observed import Known, Observed, Unknown
+from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.errors import DeniedError, NotYetConsistentError
+from muster.ports import MembershipReader, MembershipWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_security_ir.type_defs import IncidentResponderTypeDef
+
+BATCH = 100
+TRIAGE = "Triage"
+
+
+def list_memberships(clients: Clients, region: str) -> tuple[MembershipSummary, ...]:
+    """Read ListMemberships to its end; "not active here" means none. Raises DeniedError, RegionNotEnabledError."""
+    try:
+        with translated("security-ir:ListMemberships", clients.account_id):
+            pages = clients.security_ir(region).get_paginator("list_memberships").paginate()
+            return tuple(_summary(item) for page in pages for item in page.get("items", []))
+    except NotYetConsistentError:
+        return ()
+
+
+def _summary(item: Mapping[str, Any]) -> MembershipSummary:
+    return MembershipSummary(
+        id=item["membershipId"],
+        arn=item.get("membershipArn", ""),
+        account_id=item.get("accountId", ""),
+        region=item.get("region", ""),
+        status=item.get("membershipStatus", ""),
+    )
+
+
+@dataclass
+class Memberships(MembershipReader, MembershipWriter):
+    """Reads and writes the membership in its home Region; looks for others elsewhere.
+
+    GetMembership returns the responders too: they are dropped here.
+    """
+
+    clients: Clients
+    region: str
+    batch_pacer: Pacer = field(default_factory=lambda: Pacer(rate=5, burst=5))
+
+    def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
+        """Read ListMemberships."""
+        return list_memberships(self.clients, region)
+
+    def membership(self, membership_id: str) -> Membership:
+        """Read GetMembership without the responders."""
+        with translated("security-ir:GetMembership", self.clients.account_id):
+            found = self._here.get_membership(membershipId=membership_id)
+        configuration = found.get("membershipAccountsConfigurations", {})
+        triage = [item["isEnabled"] for item in found.get("optInFeatures", []) if item["featureName"] == TRIAGE]
+        return Membership(
+            id=found["membershipId"],
+            arn=found.get("membershipArn", ""),
+            account_id=found.get("accountId", ""),
+            region=found.get("region", ""),
+            name=found.get("membershipName", ""),
+            status=found.get("membershipStatus", ""),
+            activated_at=found.get("membershipActivationTimestamp"),
+            accounts_covered=found.get("numberOfAccountsCovered"),
+            triage_enabled=triage[0] if triage else None,
+            covers_entire_organization=bool(configuration.get("coverEntireOrganization")),
+            unit_ids=frozenset(configuration.get("organizationalUnits", [])),
+        )
+
+    def tags(self, membership_arn: str) -> Mapping[str, str]:
+        """Read ListTagsForResource."""
+        with translated("security-ir:ListTagsForResource", self.clients.account_id):
+            return self._here.list_tags_for_resource(resourceArn=membership_arn)["tags"]
+
+    def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
+        """Read BatchGetMemberAccountDetails, 100 accounts a call."""
+        found: dict[str, Observed[Association]] = {}
+        for batch in batched(account_ids, BATCH, strict=False):
+            found |= self._associations_of(membership_id, batch)
+        return found
+
+    def _associations_of(self, membership_id: str, batch: tuple[str, ...]) -> dict[str, Observed[Association]]:
+        self.batch_pacer.take()
+        try:
+            with translated("security-ir:BatchGetMemberAccountDetails", self.clients.account_id):
+                answer = self._here.batch_get_member_account_details(membershipId=membership_id, accountIds=list(batch))
+        except DeniedError as denial:
+            return {account_id: Unknown(str(denial)) for account_id in batch}
+        found: dict[str, Observed[Association]] = {
+            account_id: Unknown("the service answered neither with a result nor with an error") for account_id in batch
+        }
+        for item in answer.get("items", []):
+            if item.get("accountId", "") in found:
+                found[item["accountId"]] = _association(item.get("relationshipStatus"))
+        for item in answer.get("errors", []):
+            if item["accountId"] in found:
+                found[item["accountId"]] = Unknown(f"the service answered {item['error']} for this account")
+        return found
+
+    def create_membership(
+        self,
+        *,
+        name: str,
+        team: IncidentResponseTeam,
+        entire_organization: bool,
+        triage: bool,
+        tags: Mapping[str, str],
+        client_token: str,
+    ) -> str:
+        """Call CreateMembership with every choice explicit."""
+        with translated("security-ir:CreateMembership", self.clients.account_id):
+            return self._here.create_membership(
+                membershipName=name,
+                incidentResponseTeam=[_responder(responder) for responder in team],
+                coverEntireOrganization=entire_organization,
+                optInFeatures=[{"featureName": TRIAGE, "isEnabled": triage}],
+                tags=dict(tags),
+                clientToken=client_token,
+            )["membershipId"]
+
+    def set_name(self, membership_id: str, name: str) -> None:
+        """Call UpdateMembership."""
+        self._update(membershipId=membership_id, membershipName=name)
+
+    def enable_triage(self, membership_id: str) -> None:
+        """Call UpdateMembership."""
+        self._update(membershipId=membership_id, optInFeatures=[{"featureName": TRIAGE, "isEnabled": True}])
+
+    def cover_entire_organization(self, membership_id: str) -> None:
+        """Call UpdateMembership."""
+        self._update(
+            membershipId=membership_id, membershipAccountsConfigurationsUpdate={"coverEntireOrganization": True}
+        )
+
+    def add_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        """Call UpdateMembership."""
+        self._update(
+            membershipId=membership_id,
+            membershipAccountsConfigurationsUpdate={"organizationalUnitsToAdd": list(unit_ids)},
+        )
+
+    def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
+        """Call TagResource."""
+        with translated("security-ir:TagResource", self.clients.account_id):
+            self._here.tag_resource(resourceArn=membership_arn, tags=dict(tags))
+
+    def _update(self, **arguments: Any) -> None:  # noqa: ANN401 - the client's own keyword arguments
+        with translated("security-ir:UpdateMembership", self.clients.account_id):
+            self._here.update_membership(**arguments)
+
+    @property
+    def _here(self) -> Any:  # noqa: ANN401 - the stubs lag behind the SDK's newest members
+        return self.clients.security_ir(self.region)
+
+
+def _association(word: str | None) -> Observed[Association]:
+    try:
+        return Known(Association(word))
+    except ValueError:
+        return Unknown(f"the service answered a relationship that is not documented: {word}")
+
+
+def _responder(responder: IncidentResponder) -> "IncidentResponderTypeDef":
+    item: IncidentResponderTypeDef = {
+        "name": responder.name,
+        "jobTitle": responder.job_title,
+        "email": responder.email,
+    }
+    if responder.preferences is not None:
+        item["communicationPreferences"] = sorted(responder.preferences)  # type: ignore[typeddict-item]
+    return item

@@ -1,0 +1,86 @@
+"""The one place that reads error codes: an AWS client's exceptions become the application's own."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+
+from muster.errors import (
+    AbsentError,
+    AlreadyThereError,
+    DeniedError,
+    MusterError,
+    NotYetConsistentError,
+    RefusedError,
+    RegionNotEnabledError,
+    ThrottledError,
+    UnavailableError,
+)
+
+THROTTLED = frozenset(
+    {
+        "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
+        "SlowDown",
+    }
+)  # fmt: skip
+UNAVAILABLE = frozenset(
+    {
+        "InternalServerException", "ServiceException", "ServiceFailure", "InternalFailure", "ServiceUnavailable",
+        "InternalError", "InternalServerError",
+        # Two writers at once, or credentials that ran out: the next invocation starts afresh.
+        "ConcurrentModificationException", "ConcurrentModification", "ExpiredToken", "ExpiredTokenException",
+        "RequestExpired", "InvalidTokenException",
+    }
+)  # fmt: skip
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+ABSENT = frozenset(
+    {
+        "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404", "ParameterNotFound",
+        "OrganizationalUnitNotFoundException", "ParentNotFoundException", "AWSOrganizationsNotInUseException",
+    }
+)  # fmt: skip
+REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
+ALREADY_THERE = frozenset({"ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists"})
+NOT_YET_CONSISTENT = frozenset({"SecurityIncidentResponseNotActiveException"})
+
+
+@contextmanager
+def translated(operation: str, account_id: str) -> Generator[None]:
+    """Turn what the SDK raises inside the block into the application's errors.
+
+    ``operation`` is written "service:Operation", as a policy would write it. The service's own words are kept, but for
+    requests that it or the SDK calls invalid: those may repeat a responder's name or address, so only field names stay.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(error, operation, account_id) from None
+    except ParamValidationError:
+        raise RefusedError(operation, account_id, "the SDK calls the request invalid") from None
+    except (HTTPClientError, BotoCoreError) as error:
+        raise UnavailableError(f"{operation} in account {account_id}: no answer ({type(error).__name__})") from None
+
+
+def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError:
+    answer = error.response["Error"]
+    code = answer.get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
+    said = f"{code} ({answer.get('Message', '')})"
+    if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ThrottledError(f"{operation} in account {account_id}: {code}")
+    if code in UNAVAILABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return UnavailableError(f"{operation} in account {account_id}: {code}")
+    if code == "ConstraintViolationException" and error.response.get("Reason") == "SERVICE_ACCESS_NOT_ENABLED":
+        return NotYetConsistentError(operation, account_id, said)
+    for codes, meaning in (
+        (DENIED, DeniedError),
+        (ABSENT, AbsentError),
+        (REGION_NOT_ENABLED, RegionNotEnabledError),
+        (ALREADY_THERE, AlreadyThereError),
+        (NOT_YET_CONSISTENT, NotYetConsistentError),
+    ):
+        if code in codes:
+            return meaning(operation, account_id, said)
+    fields = [str(field.get("name")) for field in error.response.get("fieldList", [])]
+    return RefusedError(operation, account_id, f"{code}, field {', '.join(fields)}" if fields else code)

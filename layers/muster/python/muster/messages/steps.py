@@ -1,0 +1,125 @@
+"""Requests and responses of the steps: what the state machine sends, and what it gets back.
+
+``schema`` is the version of the payload. A step accepts the version before its own, so that executions in flight
+survive an upgrade; there is only one so far.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from muster.domain.outcomes import AssessCursor, Change, Handoff, Notice
+
+
+class Message(BaseModel):
+    """Base of every payload: unknown fields are a mistake, not noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+
+    @classmethod
+    def from_domain(cls, outcome: object) -> Self:
+        """Build the response from a step's outcome."""
+        return cls.model_validate(outcome)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the payload as the state machine reads it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class DesiredReference(BaseModel):
+    """Which version of the desired state this run works towards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    version: str
+
+
+class StepRequest(Message):
+    """What every step is told: the run (the execution's name) and the desired state."""
+
+    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
+    desired: DesiredReference
+
+
+class SignUpRequest(StepRequest):
+    """Input of SignUp; ``last_attempt`` says that nobody will wait any longer."""
+
+    attempt: Annotated[int, Field(ge=0)] = 0
+    last_attempt: bool = False
+
+
+class SignUpResponse(Message):
+    """Output of SignUp."""
+
+    membership_id: str | None
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+    waiting_for: str | None
+
+
+class ScopingRequest(StepRequest):
+    """Input of Scoping; ``cursor`` is the last unit that an earlier pass of this run has sent."""
+
+    membership_id: str
+    cursor: str | None = None
+
+
+class ScopingResponse(Message):
+    """Output of Scoping."""
+
+    cursor: str | None
+    more: bool
+    resolved: int
+    remaining: int
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+
+
+class AssessRequest(StepRequest):
+    """Input of Assess. ``at`` is when the state was entered, ``settle_seconds`` how long a change may take to show."""
+
+    membership_id: str
+    at: AwareDatetime
+    number: Annotated[int, Field(ge=1)]
+    cursor: AssessCursor | None = None
+    changed_at: AwareDatetime | None = None
+    settle_seconds: Annotated[int, Field(ge=0)]
+
+
+class AssessResponse(Message):
+    """Output of Assess: a cursor while the inventory goes on, then the counts and where the assessment lies."""
+
+    cursor: AssessCursor | None
+    settled: bool
+    accounts_read: int
+    counts: dict[str, int]
+    needs_person: int
+    assessment_key: str | None
+
+
+class ReportRequest(StepRequest):
+    """Input of Report."""
+
+    at: datetime
+    membership_id: str | None
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+    assessment_key: str | None
+    settled: bool
+
+
+class ReportResponse(Message):
+    """Output of Report; ``message`` is None when there is nothing that was not told before."""
+
+    status: str
+    text_key: str
+    json_key: str
+    subject: str | None
+    message: str | None

@@ -1,0 +1,55 @@
+"""One frozen settings class per function, read from the environment when a handler asks for it, never at import."""
+
+import os
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+type AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
+
+
+class Settings(BaseModel):
+    """What every function knows: where it runs, and where the documents lie.
+
+    A field is read from the variable of its upper-case name with MUSTER_ in front.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: AccountId
+    region: str
+    bucket: str
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the variables that the template sets. Raises pydantic's ValidationError, which names the missing one."""
+        names = {name: f"MUSTER_{name.upper()}" for name in cls.model_fields}
+        return cls.model_validate({name: os.environ[key] for name, key in names.items() if key in os.environ})
+
+
+class ManagementSettings(Settings):
+    """Settings of a function that looks into the management account."""
+
+    management_account_id: AccountId
+    management_reader_role_arn: str
+
+
+class SignUpSettings(ManagementSettings):
+    """Settings of SignUp: it alone writes to the management account, and it alone reads the responders."""
+
+    management_onboarding_role_arn: str
+    contacts_parameter: str
+
+
+class ScopingSettings(Settings):
+    """Settings of Scoping."""
+
+
+class AssessSettings(ManagementSettings):
+    """Settings of Assess. ``member_reader_role_name`` is empty where no reader is deployed in the members."""
+
+    member_reader_role_name: str = ""
+
+
+class ReportSettings(Settings):
+    """Settings of Report."""
