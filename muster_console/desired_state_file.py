@@ -75,7 +75,7 @@ class _PlainLoader(yaml.SafeLoader):
     """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave it out
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave it out
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.composer.ComposerError(None, None, _ALIAS, event.start_mark)
         return super().compose_node(parent, index)

@@ -125,7 +125,7 @@ def _account_id(text: str) -> str:
 
 def _region(text: str) -> str:
     if text not in SUPPORTED_REGIONS:
-        raise _refused("is not a Region that has Security Incident Response", _near(text, SUPPORTED_REGIONS))
+        raise _refused("is not a Region that has Security Incident Response")
     return text
 
 
@@ -143,6 +143,8 @@ def _unit_reference(text: str) -> str:
             "is the id of the root, which cannot be selected",
             "Write scope.entire_organization: true instead of units to cover every account.",
         )
+    if _matches(text.lower(), _UNIT_ID):
+        raise _refused("is a unit id with capital letters", "Write it in small letters.")
     if text.startswith("ou-") and "/" not in text:
         raise _refused("starts like a unit id and is none")
     names = text.split("/")
@@ -599,7 +601,7 @@ def _checked[T](adapter: TypeAdapter[T], document: object) -> T:
     try:
         return adapter.validate_python(document)
     except ValidationError as error:
-        problems = [_problem(details) for details in error.errors(include_url=False)]
+        problems = [_problem(details) for details in error.errors(include_url=False) if not _is_echo(details)]
     # Raised outside the handler: pydantic's error holds the values, and ours must not lead to it.
     raise InvalidDocumentError(problems)
 
@@ -668,9 +670,10 @@ REMEDIES: Final[dict[str, str]] = {
 _SENTENCES: Final[dict[str, str]] = {
     "missing": "is missing",
     "string_too_short": "is shorter than {min_length} characters",
+    "string_empty": "is empty",
     "string_too_long": "is longer than {max_length} characters",
-    "greater_than_equal": "is less than {ge:g}",
-    "less_than_equal": "is more than {le:g}",
+    "greater_than_equal": "is less than {ge:,g}",
+    "less_than_equal": "is more than {le:,g}",
     "finite_number": "is not a finite number",
 }
 _EXPECTED: Final[dict[str, str]] = {
@@ -683,12 +686,30 @@ _EXPECTED: Final[dict[str, str]] = {
     "model_type": "a group of keys",
     "model_attributes_type": "a group of keys",
 }
+_FREE_TEXTS: Final = {
+    "membership.name",
+    "membership.tags.*",
+    "scope.units[]",
+    "contacts[].name",
+    "contacts[].job_title",
+    "exceptions[].owner",
+    "exceptions[].reason",
+}
+"""Where a bare number or ``true`` was probably meant as text."""
+
 _PRINTABLE_KEY = r"[\w.:/=+@-]{1,60}"
+
+
+def _is_echo(error: ErrorDetails) -> bool:
+    """Tell whether a list is called too short only because an entry of it is wrong, which has an error of its own."""
+    return error["type"] == "too_short" and len(error["input"]) >= error.get("ctx", {})["min_length"]
 
 
 def _problem(error: ErrorDetails) -> Problem:
     path = [part for part in error["loc"] if part not in (_ALL, _LISTED)]
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "string_too_short" and not given:
+        kind = "string_empty"
     if kind in ("extra_forbidden", "invalid_key"):
         return _unknown_key(path)
     if path and path[-1] == "[key]":
@@ -704,7 +725,7 @@ def _problem(error: ErrorDetails) -> Problem:
         case "too_short" | "too_long":
             problem = _wrong_length(kind, context)
         case _ if kind in _EXPECTED:
-            problem, remedy = f"is {_what(given)}, not {_EXPECTED[kind]}", _remedy_for_type(kind, given, remedy)
+            problem, remedy = f"is {_what(given)}, not {_EXPECTED[kind]}", _remedy_for_type(rule, given)
         case _:
             problem = _SENTENCES[kind].format(**context)
     return Problem(shown, problem, remedy)
@@ -738,7 +759,7 @@ def _not_one_of(given: object) -> str:
 
 def _wrong_length(kind: str, context: dict[str, Any]) -> str:
     if kind == "too_short":
-        return f"has {context['actual_length']} entries, and {context['min_length']} is the least"
+        return f"has fewer than {context['min_length']} entries" if context["actual_length"] else "is an empty list"
     return f"has more than {context['max_length']:,} entries"
 
 
@@ -756,10 +777,10 @@ def _what(given: object) -> str:
     return next((words for kind, words in _KINDS if isinstance(given, kind)), "something else")
 
 
-def _remedy_for_type(kind: str, given: object, remedy: str) -> str:
-    if kind == "string_type" and isinstance(given, int | float) and remedy != _QUOTED_ACCOUNT:
-        return f"Put it in quotes. {remedy}"
-    return remedy
+def _remedy_for_type(rule: str, given: object) -> str:
+    if rule in _FREE_TEXTS and isinstance(given, int | float):
+        return f"Put it in quotes. {REMEDIES[rule]}"
+    return REMEDIES[rule]
 
 
 def _near(given: object, choices: Sequence[str]) -> str | None:
