@@ -12,7 +12,7 @@ from muster.adapters.triage_roles import TriageRoles
 from muster.domain.desired import DesiredState
 from muster.domain.sign_up import Home
 from muster.errors import DesiredStateError, NotConfiguredError
-from muster.messages.desired_state import DesiredStateProblem, load_stored
+from muster.messages.desired_state import InvalidDocumentError, load_stored
 from muster.messages.steps import DesiredReference
 from muster.settings import AssessSettings, ReportSettings, ScopingSettings, Settings, SignUpSettings
 from muster.steps.assess import Assess
@@ -33,7 +33,7 @@ def read_desired(settings: Settings, reference: DesiredReference) -> DesiredStat
         )
     try:
         return load_stored(text)
-    except DesiredStateProblem as problem:
+    except InvalidDocumentError as problem:
         raise DesiredStateError(f"{reference.key} in {settings.bucket} is not valid: {problem}") from None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from muster.adapters.translate import translated
 from muster.domain.responders import IncidentResponseTeam
 from muster.errors import AbsentError, DesiredStateError, NotConfiguredError
-from muster.messages.desired_state import DesiredStateProblem, load_contacts
+from muster.messages.desired_state import InvalidDocumentError, load_contacts
 from muster.ports import ResponderReader
 
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ class RespondersInParameterStore(ResponderReader):
             ) from None
         try:
             return load_contacts(value)
-        except DesiredStateProblem as problem:
+        except InvalidDocumentError as problem:
             raise DesiredStateError(f"the contacts in {self.parameter} are not usable: {problem}") from None
