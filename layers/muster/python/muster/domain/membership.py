@@ -19,6 +19,17 @@ SUPPORTED_REGIONS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The account and the Region where the application runs, which are also where the membership lives for life."""
+
+    account_id: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.region}"
+
+
 class Association(StrEnum):
     """What the API says of one account (BatchGetMemberAccountDetails, ``relationshipStatus``)."""
 

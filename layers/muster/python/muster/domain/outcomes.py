@@ -1,5 +1,6 @@
 """What a step did, what it left to others, and whether the world has settled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,3 +68,48 @@ class ScopingOutcome:
     changes: tuple[Change, ...] = ()
     handoffs: tuple[Handoff, ...] = ()
     notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssessCursor:
+    """Where the inventory goes on: the page token, the number of the next part, and how many rows were read so far."""
+
+    token: str
+    part: int
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssessOutcome:
+    """Result of one slice of the assessment. ``cursor`` is None when it is finished; until then the rest is empty.
+
+    ``counts`` maps every ``Coverage`` value to a number of accounts; ``needs_person`` counts those that no later run
+    repairs by itself. ``settled`` is False while any account still has time to become associated.
+    """
+
+    cursor: AssessCursor | None
+    settled: bool
+    accounts_read: int
+    counts: Mapping[str, int]
+    needs_person: int
+    assessment_key: str | None
+
+
+class ReportStatus(StrEnum):
+    """How a run ended, in one word."""
+
+    COVERED = "Covered"
+    NEEDS_ATTENTION = "NeedsAttention"
+    WAITING_FOR_HANDOFF = "WaitingForHandoff"
+    NOT_SETTLED = "NotSettled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """Where the report lies. ``subject`` and ``message`` are None when there is nothing new to tell."""
+
+    status: ReportStatus
+    text_key: str
+    json_key: str
+    subject: str | None
+    message: str | None

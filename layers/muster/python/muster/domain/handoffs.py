@@ -1,0 +1,48 @@
+"""Steps that a run leaves to somebody else, with the reason and the way to do them."""
+
+from muster.domain import commands
+from muster.domain.desired import ChangeKind, DesiredState, Mode
+from muster.domain.membership import Home
+from muster.domain.outcomes import Handoff, HandoffTo
+from muster.domain.scope import EntireOrganization
+
+TEAM_FILE = (
+    "team.json is a JSON list of the two to ten people in the contacts parameter, "
+    "each with name, jobTitle and email as they stand there; delete the file afterwards"
+)
+
+
+def ask_to_allow(desired: DesiredState, kind: ChangeKind, what: str) -> Handoff:
+    """Leave a change to a person because the desired state does not let a run make it by itself."""
+    automatic = ", ".join(sorted(desired.automatic | {kind}))
+    if desired.mode is Mode.ENFORCE:
+        why = f"automatic does not list {kind}"
+        setting = f"automatic: [{automatic}]"
+    else:
+        why = f"mode is {desired.mode}, so nothing is changed without a person"
+        setting = f"mode: enforce and automatic: [{automatic}]"
+    return Handoff(
+        HandoffTo.PERSON,
+        what,
+        why,
+        f"in the desired state set {setting}; then run: muster push FILE && muster onboard",
+    )
+
+
+def ask_to_create_membership(
+    desired: DesiredState, home: Home, *, client_token: str, tags: dict[str, str], said: str
+) -> Handoff:
+    """Leave CreateMembership to a person with more rights; the next run adopts the result."""
+    return Handoff(
+        HandoffTo.PERSON,
+        f"create the membership in account {home.account_id}, with administrator rights there",
+        f"{said}; {TEAM_FILE}; the next run adopts the membership",
+        commands.create_membership(
+            home,
+            name=desired.membership.name,
+            entire_organization=isinstance(desired.scope, EntireOrganization),
+            triage=desired.proactive_response,
+            tags=tags,
+            client_token=client_token,
+        ),
+    )

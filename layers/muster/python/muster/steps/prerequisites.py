@@ -1,0 +1,109 @@
+"""What sign-up needs in the management account: made so where that is allowed, handed off where not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from muster.domain.desired import ChangeKind
+from muster.domain.observed import Known, Unknown
+from muster.domain.organization import OrganizationSummary
+from muster.domain.outcomes import Change, Handoff
+from muster.domain.sign_up import DelegationConflict, Lack, Prerequisite, find_lacks, judge_delegation
+from muster.errors import AlreadyThereError, DelegatedAdministratorConflictError, DeniedError, NotYetConsistentError
+from muster.ports import ManagementAccount, OrganizationReader
+from muster.steps.reading import observe
+
+
+@dataclass(slots=True)
+class Met:
+    """What became of the prerequisites. ``unmet`` holds those that are open; ``waiting_for`` asks for another pass."""
+
+    changes: list[Change] = field(default_factory=list)
+    handoffs: list[Handoff] = field(default_factory=list)
+    unmet: dict[Prerequisite, str] = field(default_factory=dict)
+    waiting_for: str | None = None
+
+    @property
+    def blocks_creation(self) -> bool:
+        """Tell whether a membership must not be created yet."""
+        return any(prerequisite.blocks_creation for prerequisite in self.unmet)
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisites:
+    """The prerequisites of a membership in the designated account."""
+
+    organizations: OrganizationReader
+    management: ManagementAccount
+    designated: str
+
+    def look(self, organization: OrganizationSummary) -> tuple[Lack, ...]:
+        """Return what is missing or unreadable. Raises DelegatedAdministratorConflictError."""
+        delegated = observe(self.organizations.delegated_administrators)
+        delegation = judge_delegation(self.designated, organization.management_account_id, delegated)
+        if isinstance(delegation, DelegationConflict):
+            raise DelegatedAdministratorConflictError(delegation.remedy)
+        return find_lacks(
+            self.designated,
+            trusted=observe(self.organizations.trusted_services),
+            triage_role=observe(self.management.has_triage_role),
+            delegation=delegation,
+        )
+
+    def meet(self, lacks: tuple[Lack, ...], *, allowed: bool, last_attempt: bool) -> Met:
+        """Make so what is missing, in order. What is unreadable is handed off and never guessed.
+
+        Raises DelegatedAdministratorConflictError when somebody registered another account meanwhile.
+        """
+        met = Met()
+        for lack in lacks:
+            if lack.unreadable is not None:
+                met.unmet[lack.prerequisite] = lack.unreadable
+                met.handoffs.append(lack.hand_off(lack.unreadable))
+            elif not allowed:
+                met.unmet[lack.prerequisite] = "a person has to allow it"
+            else:
+                self._meet(lack, met, last_attempt=last_attempt)
+        return met
+
+    def _meet(self, lack: Lack, met: Met, *, last_attempt: bool) -> None:
+        registers = lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR
+        if registers and Prerequisite.TRUSTED_ACCESS in met.unmet:
+            met.unmet[lack.prerequisite] = "trusted access comes first"
+            met.handoffs.append(lack.hand_off("trusted access comes first and could not be enabled from here"))
+            return
+        try:
+            self._write(lack.prerequisite)
+        except AlreadyThereError:
+            if registers:
+                self._stop_if_another_was_first()
+        except DeniedError as error:
+            met.unmet[lack.prerequisite] = str(error)
+            met.handoffs.append(lack.hand_off(str(error)))
+        except NotYetConsistentError as error:
+            met.unmet[lack.prerequisite] = str(error)
+            if last_attempt:
+                met.handoffs.append(lack.hand_off(str(error)))
+            else:
+                met.waiting_for = f"Organizations to see trusted access before it lets us {lack.what}"
+        else:
+            met.changes.append(Change(ChangeKind.SIGN_UP, lack.resource, lack.what))
+
+    def _write(self, prerequisite: Prerequisite) -> None:
+        writes: dict[Prerequisite, Callable[[], None]] = {
+            Prerequisite.TRUSTED_ACCESS: self.management.enable_trusted_access,
+            Prerequisite.TRIAGE_ROLE: self.management.create_triage_role,
+            Prerequisite.DELEGATED_ADMINISTRATOR: lambda: self.management.register_delegated_administrator(
+                self.designated
+            ),
+        }
+        writes[prerequisite]()
+
+    def _stop_if_another_was_first(self) -> None:
+        """Tell our own registration, seen twice, from that of another account."""
+        match observe(self.organizations.delegated_administrators):
+            case Known(accounts) if accounts - {self.designated}:
+                delegation = judge_delegation(self.designated, "", Known(accounts))
+                if isinstance(delegation, DelegationConflict):
+                    raise DelegatedAdministratorConflictError(delegation.remedy)
+            case Known() | Unknown():
+                return

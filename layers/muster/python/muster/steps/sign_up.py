@@ -1,0 +1,338 @@
+"""SignUp: one Active membership at home, with all that it needs in the management account."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from muster.domain import commands
+from muster.domain.desired import ChangeKind, DesiredState
+from muster.domain.handoffs import ask_to_allow, ask_to_create_membership
+from muster.domain.membership import SUPPORTED_REGIONS, Home, Membership, MembershipSummary
+from muster.domain.observed import Known, Observed, Unknown
+from muster.domain.organization import OrganizationSummary
+from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, SignUpOutcome
+from muster.domain.responders import IncidentResponseTeam
+from muster.domain.scope import EntireOrganization
+from muster.domain.sign_up import (
+    Lack,
+    MembershipConflict,
+    MembershipFound,
+    MembershipSearch,
+    MembershipUnclear,
+    MembershipView,
+    NoMembership,
+    Prerequisite,
+    client_token,
+    differing_tags,
+    judge_memberships,
+    object_to_home,
+)
+from muster.errors import (
+    AlreadyThereError,
+    DeniedError,
+    DesiredStateError,
+    MembershipConflictError,
+    MembershipUnknownError,
+    NotConfirmedError,
+    NotYetConsistentError,
+    OrganizationNotReadyError,
+    RefusedError,
+    RegionNotEnabledError,
+    TransientError,
+)
+from muster.ports import ManagementAccount, MembershipReader, MembershipWriter, OrganizationReader, ResponderReader
+from muster.steps.prerequisites import Met, Prerequisites
+from muster.steps.reading import observe, read_membership
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One attempt: what is asked, what it did, and what it left, until it becomes an outcome."""
+
+    desired: DesiredState
+    attempt: int
+    last_attempt: bool
+    changes: list[Change] = field(default_factory=list)
+    handoffs: list[Handoff] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def take(self, met: Met) -> None:
+        self.changes += met.changes
+        self.handoffs += met.handoffs
+
+    def outcome(self, membership_id: str | None = None, *, waiting_for: str | None = None) -> SignUpOutcome:
+        waiting_for = waiting_for and f"{waiting_for} (attempt {self.attempt})"
+        return SignUpOutcome(membership_id, tuple(self.changes), tuple(self.handoffs), tuple(self.notices), waiting_for)
+
+
+@dataclass(slots=True)
+class _Views:
+    """What the management account and the designated account saw, Region by Region.
+
+    ``transient`` keeps a failure that time may cure: it matters only where nothing else answered for the Region.
+    """
+
+    from_home: dict[str, MembershipView] = field(default_factory=dict)
+    from_management: dict[str, MembershipView] = field(default_factory=dict)
+    transient: TransientError | None = None
+
+    def judge(self, home: Home) -> MembershipSearch:
+        """Decide over all that was seen. Raises MembershipConflictError."""
+        views = {region: [view] for region, view in self.from_home.items()}
+        for region, view in self.from_management.items():
+            views[region].append(view)
+        found = judge_memberships(views, home)
+        if isinstance(found, MembershipConflict):
+            raise MembershipConflictError(found.remedy)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """Reads first, writes only the difference, and can be repeated after any failure."""
+
+    organizations: OrganizationReader
+    management: ManagementAccount
+    reader: MembershipReader
+    writer: MembershipWriter
+    responders: ResponderReader
+    home: Home
+
+    def apply(self, desired: DesiredState, *, attempt: int, last_attempt: bool) -> SignUpOutcome:
+        """Bring the organization to one Active membership at home. Conflicts stop before the first write.
+
+        What this access or mode does not allow is handed off. ``waiting_for`` asks for another attempt, and is not
+        given on the last one unless the membership is there already.
+        """
+        if objection := object_to_home(desired.membership, self.home):
+            raise NotConfirmedError(objection)
+        organization = self._organization()
+        prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
+        lacks = prerequisites.look(organization)
+        views = self._look(organization)
+        found = views.judge(self.home)
+
+        this = _Pass(desired, attempt, last_attempt)
+        allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
+        # An unusable team stops the run before the first write, not half-way.
+        team = None if isinstance(found, MembershipFound) or not allowed else self.responders.team()
+        met = prerequisites.meet(lacks, allowed=allowed, last_attempt=last_attempt)
+        this.take(met)
+        if not allowed:
+            _ask_for_sign_up(this, lacks, create=not isinstance(found, MembershipFound))
+
+        if isinstance(found, MembershipFound):
+            self._adopt(found.summary, this)
+            return this.outcome(found.summary.id, waiting_for=met.waiting_for)
+        if team is None or met.waiting_for or met.blocks_creation:
+            return this.outcome(waiting_for=met.waiting_for)
+
+        registered = any(lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR for lack in lacks)
+        if registered:
+            self._look_again(views)
+            found = views.judge(self.home)
+        return self._finish(found, views, this, team=team, organization=organization, just_registered=registered)
+
+    def _organization(self) -> OrganizationSummary:
+        try:
+            organization = self.organizations.organization()
+        except DeniedError as error:
+            raise OrganizationNotReadyError(
+                f"the organization could not be read: {error}. Allow organizations:DescribeOrganization and run again"
+            ) from error
+        if not organization.has_all_features:
+            raise OrganizationNotReadyError(
+                f"organization {organization.id} has only consolidated billing. Enable all features first, in "
+                f"management account {organization.management_account_id}: aws organizations enable-all-features; "
+                f"it takes effect when every invited account has accepted"
+            )
+        return organization
+
+    def _look(self, organization: OrganizationSummary) -> _Views:
+        """Look in every Region from both accounts, so that a membership elsewhere is found before the first write."""
+        views = _Views()
+        for region in SUPPORTED_REGIONS:
+            views.from_home[region] = self._look_from_home(region, views)
+            if organization.management_account_id != self.home.account_id:
+                views.from_management[region] = _look_from(self.management.memberships, region, views)
+        return views
+
+    def _look_again(self, views: _Views) -> None:
+        """Read once more what was closed to the designated account before it was registered."""
+        for region, view in views.from_home.items():
+            if isinstance(view, Unknown):
+                views.from_home[region] = self._look_from_home(region, views)
+
+    def _look_from_home(self, region: str, views: _Views) -> MembershipView:
+        if region != self.home.region:
+            return _look_from(self.reader.memberships, region, views)
+        try:  # this view decides, so a passing failure is tried again and not noted
+            return observe(lambda: self.reader.memberships(region))
+        except RegionNotEnabledError as error:
+            raise OrganizationNotReadyError(
+                f"Region {region} is not enabled in account {self.home.account_id}: {error.said}. "
+                f"Enable it there (aws account enable-region --region-name {region}) and run again"
+            ) from error
+
+    def _finish(
+        self,
+        found: MembershipSearch,
+        views: _Views,
+        this: _Pass,
+        *,
+        team: IncidentResponseTeam,
+        organization: OrganizationSummary,
+        just_registered: bool,
+    ) -> SignUpOutcome:
+        """Adopt or create, once it is certain that there is no other membership."""
+        own = views.from_home[self.home.region]
+        if isinstance(found, MembershipFound):
+            self._adopt(found.summary, this)
+            return this.outcome(found.summary.id)
+        if isinstance(own, Unknown):
+            if not this.last_attempt:
+                return this.outcome(waiting_for=f"account {self.home.account_id} to be let into {self.home.region}")
+            raise MembershipUnknownError(
+                f"account {self.home.account_id} may not list memberships in {self.home.region}, its own Region: "
+                f"{own.why}. Allow security-ir:ListMemberships there and run again"
+            )
+        match found:
+            case NoMembership(generation):
+                token = client_token(organization.id, self.home, this.desired.membership.name, generation)
+                return self._create(team, token, views, this)
+            case MembershipUnclear() if just_registered and not this.last_attempt:
+                return this.outcome(waiting_for=f"account {self.home.account_id} to be let into every Region")
+            case MembershipUnclear() if views.transient is not None:
+                raise views.transient
+            case MembershipUnclear(regions, why):
+                raise MembershipUnknownError(
+                    f"whether a membership exists could not be read in {', '.join(regions)} ({why}), and unknown is "
+                    f"not absent. Allow security-ir:ListMemberships there for the management account's reader or for "
+                    f"account {self.home.account_id}, and run again"
+                )
+            case MembershipConflict(remedy):
+                raise MembershipConflictError(remedy)
+
+    def _create(self, team: IncidentResponseTeam, token: str, views: _Views, this: _Pass) -> SignUpOutcome:
+        desired = this.desired
+        tags = dict(desired.membership.tags)
+        try:
+            membership_id = self.writer.create_membership(
+                name=desired.membership.name,
+                team=team,
+                entire_organization=isinstance(desired.scope, EntireOrganization),
+                triage=desired.proactive_response,
+                tags=tags,
+                client_token=token,
+            )
+        except (DeniedError, NotYetConsistentError) as error:
+            if not this.last_attempt:
+                return this.outcome(waiting_for=f"the service to let {self.home} create a membership")
+            this.handoffs.append(
+                ask_to_create_membership(desired, self.home, client_token=token, tags=tags, said=str(error))
+            )
+            return this.outcome()
+        except AlreadyThereError as error:
+            return self._adopt_what_was_first(error, views, this)
+        except RefusedError as error:
+            raise DesiredStateError(
+                f"the service refused the membership as it was asked for ({error.said}). "
+                f"Correct membership or contacts, then: muster push FILE && muster onboard"
+            ) from error
+        this.changes.append(Change(ChangeKind.SIGN_UP, membership_id, f"create the membership in {self.home}"))
+        return this.outcome(membership_id)
+
+    def _adopt_what_was_first(self, error: AlreadyThereError, views: _Views, this: _Pass) -> SignUpOutcome:
+        """Look again when the service says that there is a membership already."""
+        views.from_home[self.home.region] = self._look_from_home(self.home.region, views)
+        found = views.judge(self.home)
+        if isinstance(found, MembershipFound):
+            self._adopt(found.summary, this)
+            return this.outcome(found.summary.id)
+        if not this.last_attempt:
+            return this.outcome(waiting_for="the membership that the service speaks of to be listed as Active")
+        raise MembershipConflictError(
+            f"the service says that a membership exists ({error.said}), but no Active one is listed in {self.home}. "
+            f"Look for one in the console of every account that ever ran Security Incident Response, or ask AWS "
+            f"Support; look also for a person who is listed twice in the contacts, which gives the same answer"
+        ) from error
+
+    def _adopt(self, summary: MembershipSummary, this: _Pass) -> None:
+        """Bring an existing membership's settings to what is asked; nothing that would reduce protection."""
+        desired = this.desired
+        membership = read_membership(self.reader, summary.id)
+        region, name = self.home.region, desired.membership.name
+        if membership.name != name:
+            self._set(
+                this,
+                Change(ChangeKind.SET_NAME, membership.id, f"rename the membership to {name}"),
+                lambda: self.writer.set_name(membership.id, name),
+                commands.set_name(region, membership.id, name),
+            )
+        self._adopt_triage(membership, this)
+        match observe(lambda: self.reader.tags(membership.arn)):
+            case Unknown(why):
+                this.notices.append(Notice("tags of the membership are unknown", why))
+            case Known(found):
+                if missing := differing_tags(desired.membership.tags, found):
+                    self._set(
+                        this,
+                        Change(ChangeKind.SET_TAGS, membership.id, f"set the tags {', '.join(sorted(missing))}"),
+                        lambda: self.writer.set_tags(membership.arn, missing),
+                        commands.set_tags(region, membership.arn, missing),
+                    )
+
+    def _adopt_triage(self, membership: Membership, this: _Pass) -> None:
+        match this.desired.proactive_response, membership.triage_enabled:
+            case True, False:
+                self._set(
+                    this,
+                    Change(ChangeKind.ENABLE_TRIAGE, membership.id, "enable proactive response"),
+                    lambda: self.writer.enable_triage(membership.id),
+                    commands.enable_triage(self.home.region, membership.id),
+                )
+            case False, True:
+                this.notices.append(
+                    Notice(
+                        "proactive response stays on",
+                        "the desired state says false, but switching it off reduces protection and is left to a person",
+                    )
+                )
+            case _, None:
+                this.notices.append(
+                    Notice("proactive response is unknown", "the service does not say whether it is on; look yourself")
+                )
+            case _:
+                return
+
+    def _set(self, this: _Pass, change: Change, write: Callable[[], None], command: str) -> None:
+        """Make one change to an adopted membership, or leave it to a person."""
+        if not this.desired.applies_by_itself(ChangeKind(change.kind)):
+            this.handoffs.append(ask_to_allow(this.desired, ChangeKind(change.kind), change.detail))
+            return
+        try:
+            write()
+        except (DeniedError, RefusedError) as error:
+            this.handoffs.append(Handoff(HandoffTo.PERSON, change.detail, str(error), command))
+        else:
+            this.changes.append(change)
+
+
+def _look_from(
+    memberships: Callable[[str], tuple[MembershipSummary, ...]], region: str, views: _Views
+) -> Observed[tuple[MembershipSummary, ...]]:
+    """Read one account's view of one Region that does not decide by itself."""
+    try:
+        return observe(lambda: memberships(region))
+    except RegionNotEnabledError:
+        return Known(())  # nothing can be where the Region is not enabled
+    except TransientError as error:
+        views.transient = error
+        return Unknown(str(error))
+
+
+def _ask_for_sign_up(this: _Pass, lacks: tuple[Lack, ...], *, create: bool) -> None:
+    steps = [lack.what for lack in lacks if lack.unreadable is None]
+    if create:
+        steps.append("create the membership")
+    if steps:
+        this.handoffs.append(ask_to_allow(this.desired, ChangeKind.SIGN_UP, "; ".join(steps)))

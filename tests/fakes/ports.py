@@ -1,0 +1,290 @@
+"""Every port, answered from a ``World``, with the application's own errors."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from muster.domain.membership import (
+    ACTIVE,
+    MAX_UNITS_PER_UPDATE,
+    SERVICE_PRINCIPAL,
+    SUPPORTED_REGIONS,
+    Association,
+    Membership,
+    MembershipSummary,
+)
+from muster.domain.observed import Known, Observed, Unknown
+from muster.domain.organization import OrganizationalUnit, OrganizationSummary
+from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.errors import (
+    AbsentError,
+    AlreadyThereError,
+    DeniedError,
+    NotYetConsistentError,
+    RefusedError,
+    RegionNotEnabledError,
+)
+from muster.ports import AccountPage
+from tests.fakes.world import HOME_REGION, ROOT, SECURITY, SimulatedMembership, World
+
+
+@dataclass(frozen=True, slots=True)
+class FakeOrganizations:
+    """Organizations as the application's account reads it."""
+
+    world: World
+    account_id: str = SECURITY
+
+    def organization(self) -> OrganizationSummary:
+        with self.world.call("organizations:DescribeOrganization", self.account_id):
+            pass
+        return OrganizationSummary(
+            self.world.organization_id, self.world.management_account_id, self.world.has_all_features
+        )
+
+    def trusted_services(self) -> frozenset[str]:
+        with self.world.call("organizations:ListAWSServiceAccessForOrganization", self.account_id):
+            return frozenset(self.world.trusted)
+
+    def delegated_administrators(self) -> frozenset[str]:
+        with self.world.call("organizations:ListDelegatedAdministrators", self.account_id):
+            return frozenset(self.world.delegated)
+
+    def root_id(self) -> str:
+        with self.world.call("organizations:ListRoots", self.account_id):
+            return ROOT
+
+    def child_units(self, parent_id: str) -> tuple[OrganizationalUnit, ...]:
+        with self.world.call("organizations:ListOrganizationalUnitsForParent", self.account_id, parent_id):
+            return tuple(unit for unit in self.world.units.values() if unit.ancestors[-1] == parent_id)
+
+    def unit(self, unit_id: str) -> OrganizationalUnit:
+        operation = "organizations:DescribeOrganizationalUnit"
+        with self.world.call(operation, self.account_id, unit_id):
+            if unit_id not in self.world.units:
+                raise AbsentError(operation, self.account_id, f"no unit {unit_id}")
+            return self.world.units[unit_id]
+
+    def account_page(self, token: str | None) -> AccountPage:
+        number = int(token or 0)
+        with self.world.call("organizations:ListAccounts", self.account_id, number):
+            if number in self.world.empty_pages:
+                self.world.empty_pages.remove(number)
+                return AccountPage((), str(number))
+            accounts = list(self.world.accounts.values())
+            start = number * self.world.page_size
+            end = start + self.world.page_size
+            return AccountPage(tuple(accounts[start:end]), str(number + 1) if end < len(accounts) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeManagement:
+    """The management account, through its roles."""
+
+    world: World
+
+    def has_triage_role(self) -> bool:
+        with self.world.call("iam:GetRole", self.world.management_account_id):
+            return self.world.management_account_id in self.world.triage_roles
+
+    def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
+        return _listed(self.world, self.world.management_account_id, region)
+
+    def enable_trusted_access(self) -> None:
+        with self.world.call("organizations:EnableAWSServiceAccess", self.world.management_account_id):
+            self.world.trusted.add(SERVICE_PRINCIPAL)
+
+    def create_triage_role(self) -> None:
+        account_id, operation = self.world.management_account_id, "iam:CreateServiceLinkedRole"
+        with self.world.call(operation, account_id):
+            if account_id in self.world.triage_roles:
+                raise AlreadyThereError(operation, account_id, "the role exists")
+            self.world.triage_roles.add(account_id)
+
+    def register_delegated_administrator(self, account_id: str) -> None:
+        management, operation = self.world.management_account_id, "organizations:RegisterDelegatedAdministrator"
+        with self.world.call(operation, management, account_id):
+            if SERVICE_PRINCIPAL not in self.world.trusted:
+                raise NotYetConsistentError(operation, management, "service access is not enabled")
+            if self.world.delegated:
+                raise AlreadyThereError(operation, management, "an account is registered")
+            self.world.delegated.add(account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeReader:
+    """Security Incident Response as the membership's account reads it."""
+
+    world: World
+    account_id: str = SECURITY
+
+    def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
+        return _listed(self.world, self.account_id, region)
+
+    def membership(self, membership_id: str) -> Membership:
+        operation = "security-ir:GetMembership"
+        with self.world.call(operation, self.account_id):
+            found = _own(self.world, operation, self.account_id, membership_id)
+            covered = sum(
+                self.world.association(found.membership, account_id) is Association.ASSOCIATED
+                for account_id in self.world.accounts
+            )
+            return replace(found.membership, accounts_covered=covered)
+
+    def tags(self, membership_arn: str) -> Mapping[str, str]:
+        with self.world.call("security-ir:ListTagsForResource", self.account_id):
+            return dict(next(each.tags for each in self.world.memberships if each.membership.arn == membership_arn))
+
+    def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
+        operation = "security-ir:BatchGetMemberAccountDetails"
+        answers: dict[str, Observed[Association]] = {}
+        for start in range(0, len(account_ids), 100):
+            batch = account_ids[start : start + 100]
+            try:
+                with self.world.call(operation, self.account_id, len(batch)):
+                    found = _own(self.world, operation, self.account_id, membership_id).membership
+                    for account_id in batch:
+                        unreadable = account_id in self.world.unreadable_associations
+                        answers[account_id] = (
+                            Unknown("the service gave an error for this account")
+                            if unreadable
+                            else Known(self.world.association(found, account_id))
+                        )
+            except DeniedError as error:
+                answers.update(dict.fromkeys(batch, Unknown(str(error))))
+        return answers
+
+
+@dataclass(frozen=True, slots=True)
+class FakeWriter:
+    """Security Incident Response as the membership's account writes it."""
+
+    world: World
+    account_id: str = SECURITY
+    region: str = HOME_REGION
+
+    def create_membership(
+        self, *, name: str, team: IncidentResponseTeam, entire_organization: bool, triage: bool,
+        tags: Mapping[str, str], client_token: str,
+    ) -> str:  # fmt: skip
+        operation = "security-ir:CreateMembership"
+        with self.world.call(operation, self.account_id, client_token):
+            _check_caller(self.world, operation, self.account_id)
+            for each in self.world.memberships:
+                if each.client_token == client_token:
+                    return each.membership.id
+                if each.membership.status == ACTIVE:
+                    raise AlreadyThereError(operation, self.account_id, "a membership is configured")
+            membership_id = self.world.add_membership(
+                f"m-created{len(self.world.memberships):06d}",
+                account_id=self.account_id,
+                region=self.region,
+                name=name,
+                triage_enabled=triage,
+                entire_organization=entire_organization,
+                tags=tags,
+                client_token=client_token,
+                activated_at=self.world.now,
+            )
+            self.world.memberships[-1].team_size = len(team)
+            return membership_id
+
+    def set_name(self, membership_id: str, name: str) -> None:
+        with self.world.call("security-ir:UpdateMembership", self.account_id, ("name", name)):
+            self._update(membership_id, name=name)
+
+    def enable_triage(self, membership_id: str) -> None:
+        with self.world.call("security-ir:UpdateMembership", self.account_id, ("triage", True)):
+            self._update(membership_id, triage_enabled=True)
+
+    def cover_entire_organization(self, membership_id: str) -> None:
+        with self.world.call("security-ir:UpdateMembership", self.account_id, ("entire", True)):
+            self._update(membership_id, covers_entire_organization=True)
+
+    def add_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        operation = "security-ir:UpdateMembership"
+        with self.world.call(operation, self.account_id, tuple(unit_ids)):
+            if not 1 <= len(unit_ids) <= MAX_UNITS_PER_UPDATE or not set(unit_ids) <= set(self.world.units):
+                raise RefusedError(operation, self.account_id, "organizationalUnitsToAdd")
+            found = _own(self.world, operation, self.account_id, membership_id).membership
+            self._update(membership_id, unit_ids=found.unit_ids | set(unit_ids))
+
+    def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
+        with self.world.call("security-ir:TagResource", self.account_id, dict(tags)):
+            next(each for each in self.world.memberships if each.membership.arn == membership_arn).tags.update(tags)
+
+    def _update(self, membership_id: str, **values: Any) -> None:
+        found = _own(self.world, "security-ir:UpdateMembership", self.account_id, membership_id)
+        found.membership = replace(found.membership, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeTriageRoles:
+    """The triage role of each account, where a reader exists."""
+
+    world: World
+
+    def exists(self, account_id: str) -> Observed[bool]:
+        try:
+            with self.world.call("iam:GetRole", account_id):
+                if account_id in self.world.unreadable_roles:
+                    return Unknown("no reader is deployed there")
+                return Known(account_id in self.world.triage_roles)
+        except DeniedError as error:
+            return Unknown(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class FakeResponders:
+    """The contacts parameter."""
+
+    world: World
+
+    def team(self) -> IncidentResponseTeam:
+        with self.world.call("ssm:GetParameter", SECURITY):
+            return tuple(
+                IncidentResponder(f"Responder {number}", "Analyst", f"responder{number}@example.com")
+                for number in range(self.world.team_size)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeDocuments:
+    """The bucket. What is stored is text, so that nothing but JSON survives."""
+
+    world: World
+
+    def read(self, key: str) -> Any | None:
+        with self.world.call("s3:GetObject", SECURITY, key):
+            text = self.world.documents.get(key)
+            return None if text is None else json.loads(text)
+
+    def write(self, key: str, document: Any) -> None:
+        with self.world.call("s3:PutObject", SECURITY, key):
+            self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+    def write_text(self, key: str, text: str) -> None:
+        with self.world.call("s3:PutObject", SECURITY, key):
+            self.world.documents[key] = text
+
+
+def _check_caller(world: World, operation: str, account_id: str) -> None:
+    if account_id != world.management_account_id and account_id not in world.delegated:
+        raise DeniedError(operation, account_id, "the account is not the delegated administrator")
+
+
+def _listed(world: World, account_id: str, region: str) -> tuple[MembershipSummary, ...]:
+    operation = "security-ir:ListMemberships"
+    with world.call(operation, account_id, region):
+        if region not in SUPPORTED_REGIONS or (account_id, region) in world.disabled_regions:
+            raise RegionNotEnabledError(operation, account_id, f"{region} is not enabled")
+        _check_caller(world, operation, account_id)
+        return tuple(each.summary for each in world.memberships if each.membership.region == region)
+
+
+def _own(world: World, operation: str, account_id: str, membership_id: str) -> SimulatedMembership:
+    found = world.membership(membership_id)
+    if found is None:
+        raise AbsentError(operation, account_id, f"no membership {membership_id}")
+    return found

@@ -1,0 +1,64 @@
+"""The steps, wired to the fakes, and the desired states that tests start from."""
+
+from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
+from muster.domain.membership import Home
+from muster.domain.outcomes import Change, SignUpOutcome
+from muster.domain.scope import DesiredScope, EntireOrganization
+from muster.steps.sign_up import SignUp
+from tests.fakes.ports import FakeManagement, FakeOrganizations, FakeReader, FakeResponders, FakeWriter
+from tests.fakes.world import HOME_REGION, SECURITY, World
+
+
+def desired_state(
+    *,
+    scope: DesiredScope | None = None,
+    account_id: str = SECURITY,
+    region: str = HOME_REGION,
+    confirmed_as: str | None = "",
+    mode: Mode = Mode.ENFORCE,
+    automatic: frozenset[ChangeKind] = frozenset(ChangeKind),
+    tags: tuple[tuple[str, str], ...] = (("team", "security"),),
+    proactive_response: bool = True,
+    exceptions: tuple[CoverageException, ...] = (),
+) -> DesiredState:
+    """Return a desired state that may do everything additive by itself, confirmed unless a test says otherwise."""
+    return DesiredState(
+        membership=DesiredMembership(
+            name="example-org-incident-response",
+            account_id=account_id,
+            region=region,
+            tags=tags,
+            confirmed_as=f"{account_id}/{region}" if confirmed_as == "" else confirmed_as,
+        ),
+        scope=scope or EntireOrganization(),
+        mode=mode,
+        automatic=automatic,
+        proactive_response=proactive_response,
+        exceptions=exceptions,
+    )
+
+
+def sign_up_step(world: World, *, account_id: str = SECURITY, region: str = HOME_REGION) -> SignUp:
+    """Wire SignUp for an application that runs in the given account."""
+    return SignUp(
+        organizations=FakeOrganizations(world, account_id),
+        management=FakeManagement(world),
+        reader=FakeReader(world, account_id),
+        writer=FakeWriter(world, account_id, region),
+        responders=FakeResponders(world),
+        home=Home(account_id, region),
+    )
+
+
+def sign_up(
+    world: World, desired: DesiredState | None = None, *, attempt: int = 1, last_attempt: bool = False
+) -> SignUpOutcome:
+    """Run one pass of SignUp."""
+    wanted = desired or desired_state()
+    step = sign_up_step(world, account_id=wanted.membership.account_id, region=wanted.membership.region)
+    return step.apply(wanted, attempt=attempt, last_attempt=last_attempt)
+
+
+def kinds(changes: tuple[Change, ...]) -> list[str]:
+    """Return the kinds of the changes, in order."""
+    return [change.kind for change in changes]
