@@ -1,0 +1,72 @@
+"""The one world that the simulated services of this process share."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from muster_local.clock import Clock
+from muster_local.memberships import Case, Membership
+from muster_local.organization_file import OrganizationFile
+from muster_local.organization_tree import OrganizationTree
+from muster_local.switches import Switches
+from muster_local.throttles import Throttles
+
+
+@dataclass(slots=True)
+class Delays:
+    """How long the asynchronous parts take. AWS says "several minutes" for the first and nothing for the others."""
+
+    association: timedelta = timedelta(minutes=3)
+    triage_role: timedelta = timedelta(minutes=1)
+    registration: timedelta = timedelta(seconds=20)
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that the simulated services know in common, beside what moto keeps."""
+
+    clock: Clock
+    switches: Switches
+    organization: OrganizationFile
+    tree: OrganizationTree
+    throttles: Throttles
+    delays: Delays = field(default_factory=Delays)
+    memberships: list[Membership] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    client_tokens: dict[tuple[str, ...], tuple[str, str]] = field(default_factory=dict)
+    """(account, Region, operation, token) of a create call: the fingerprint of its parameters, and what it made."""
+    triage_roles_made: set[str] = field(default_factory=set)
+    disabled_regions: dict[str, set[str]] = field(default_factory=dict)
+    """Opt-in Regions that are not enabled, by account; everything is enabled unless it is named here."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def is_region_enabled(self, account_id: str, region: str) -> bool:
+        """Whether the account may use the Region; a call there answers UnrecognizedClientException otherwise."""
+        return region not in self.disabled_regions.get(account_id, ())
+
+    def disable_region(self, account_id: str, region: str) -> None:
+        """Opt the account out of a Region."""
+        self.disabled_regions.setdefault(account_id, set()).add(region)
+
+
+class NoWorldError(RuntimeError):
+    """A simulated service was called before an organization was loaded."""
+
+    def __init__(self) -> None:
+        """Say what to do first."""
+        super().__init__("no organization is loaded: call muster_local.world.load first")
+
+
+_present: list[World] = []
+
+
+def current() -> World:
+    """Return the present world, or raise NoWorldError."""
+    if not _present:
+        raise NoWorldError
+    return _present[-1]
+
+
+def make_current(world: World) -> None:
+    """Put a world in the place of the one before."""
+    _present[:] = [world]
