@@ -1,0 +1,90 @@
+# Every target sets up what it needs and says so. Start with `make demo` or `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# The host's architecture is what runs here; `make build ARCHITECTURE=arm64` packs for the other.
+ARCHITECTURE ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+BUILD := .aws-sam/$(ARCHITECTURE)
+SAM := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv-sam/bin/sam
+
+.PHONY: help
+help:  ## Say what there is.
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | column -t -s $$'\t'
+
+# One environment from one lock file, with uv where it is installed and with venv and pip where it is not.
+define environment
+	if command -v uv >/dev/null; then \
+	  [ -x $(1)/bin/python ] || uv venv --quiet --python 3.13 $(1); \
+	  uv pip install --quiet --python $(1)/bin/python --require-hashes -r $(2); \
+	else \
+	  [ -x $(1)/bin/python ] || python3.13 -m venv $(1); \
+	  $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2); \
+	fi
+endef
+
+.venv/.ready: requirements/dev.lock pyproject.toml
+	@echo "Setting up .venv with the pinned packages (about a minute, once) ..."
+	@$(call environment,.venv,requirements/dev.lock)
+	@if command -v uv >/dev/null; then \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+# aws-sam-cli pins its own boto3, so it has an environment of its own.
+.venv-sam/.ready: requirements/sam.lock
+	@echo "Setting up .venv-sam with aws-sam-cli (about a minute, once) ..."
+	@$(call environment,.venv-sam,requirements/sam.lock)
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.ready  ## Set up the development environment.
+
+.PHONY: demo
+demo: .venv/.ready  ## Onboard the example organization on the embedded cloud, twice.
+	@$(BIN)/muster local demo
+
+.PHONY: test
+test: .venv/.ready  ## Run every test but those of `make e2e`.
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/unit tests/contract tests/statemachines tests/architecture tests/embedded_cloud tests/scenarios
+	@$(BIN)/python -m pytest -q tests/unit -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=100 -p no:cacheprovider
+
+.PHONY: check
+check: .venv/.ready .venv-sam/.ready  ## Lint, types, imports, templates, state machines.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(SAM) validate --lint --template template.yaml
+	@$(BIN)/python -m tools.expand_template template.yaml .aws-sam/expanded.json
+	@$(BIN)/cfn-lint --regions eu-west-1 -- .aws-sam/expanded.json stacks/*.yaml
+	@$(BIN)/python -m tools.lint_state_machines statemachines/*.asl.yaml
+
+.PHONY: build
+build: .venv/.ready .venv-sam/.ready  ## Build what is deployed, for ARCHITECTURE (default: this machine's).
+	@$(SAM) build --template template.yaml --build-dir $(BUILD) --cached --cache-dir .aws-sam/cache-$(ARCHITECTURE) \
+	  --parameter-overrides Architecture=$(ARCHITECTURE)
+	@$(BIN)/python -m tools.finish_build $(BUILD) $(ARCHITECTURE)
+
+.PHONY: e2e
+e2e: build  ## Run one onboarding with the output of `make build`; check the arm64 build too.
+	@$(MAKE) build ARCHITECTURE=arm64
+	@$(BIN)/python -m pytest -q tests/e2e
+
+.PHONY: permissions
+permissions: .venv/.ready  ## Prove role by role: no call without a permission, no permission without a call.
+	@$(BIN)/python -m pytest -q tests/permissions
+
+.PHONY: lock
+lock:  ## Renew the lock files from pyproject.toml and the *.in files (needs uv).
+	@uv pip compile pyproject.toml --group dev --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o requirements/dev.lock
+	@uv pip compile requirements/sam.in --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o requirements/sam.lock
+	@uv pip compile layers/dependencies/requirements.in --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o layers/dependencies/requirements.txt
+
+.PHONY: clean
+clean:  ## Remove environments, builds and caches.
+	@rm -rf .venv .venv-sam .aws-sam .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Steps of the build and of the checks that no library has."""
