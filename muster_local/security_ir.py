@@ -302,9 +302,9 @@ class SecurityIncidentResponseBackend(BaseBackend):
             return False
         administrator = tree.administrator(SERVICE_PRINCIPAL)
         if administrator is None:
-            return self.account_id == tree.management_account_id
+            return bool(self.account_id == tree.management_account_id)
         registered_at = tree.administrators_since.get((administrator, SERVICE_PRINCIPAL))
-        return self.account_id == administrator and _is_seen(world, registered_at)
+        return bool(self.account_id == administrator) and _is_seen(world, registered_at)
 
     def _is_concerned(self, membership: Membership) -> bool:
         return self.account_id in {membership.account_id, self._world.tree.administrator(SERVICE_PRINCIPAL)}
@@ -352,7 +352,7 @@ class SecurityIncidentResponseBackend(BaseBackend):
         return found
 
     def _owns(self, case: Case) -> bool:
-        return (case.account_id, case.region) == (self.account_id, self.region_name)
+        return bool((case.account_id, case.region) == (self.account_id, self.region_name))
 
     # Client tokens
 
@@ -453,7 +453,7 @@ class SecurityIncidentResponseResponse(BaseResponse):
 
     def _answer(self, operation: str | None) -> Answer:
         world = current()
-        if operation not in _HANDLERS or self.region not in REGIONS:
+        if operation is None or operation not in _HANDLERS or self.region not in REGIONS:
             raise SecurityIncidentResponseError(
                 "ValidationException",
                 f"{operation or self.path} is not available in {self.region}.",

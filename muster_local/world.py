@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import moto.organizations.utils
 from moto.core.base_backend import BackendDict
@@ -33,15 +34,12 @@ from muster_local.throttles import Throttles
 
 __all__ = ["Delays", "NoWorldError", "World", "current", "install", "load"]
 
-_installed: list[bool] = []
 _MANAGEMENT_ROLE = "OrganizationAccountAccessRole"
 
 
+@cache
 def install() -> None:
     """Register `security-ir` with moto and apply every correction. A second call changes nothing."""
-    if _installed:
-        return
-    _installed.append(True)
     security_ir.register()
     organizations.correct()
     service_linked_roles.name_the_service()
