@@ -1,0 +1,211 @@
+"""From the templates as they are deployed to running resources: SAM, CloudFormation, and where functions' code lies."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from moto.cloudformation.models import cloudformation_backends
+from moto.cloudformation.parsing import NULL_MODELS, get_model_map
+from samtranslator.parser.parser import Parser
+from samtranslator.public.exceptions import InvalidDocumentException
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from muster_local.authorization import trust_policy, trusts
+from muster_local.lambda_host import FunctionSpec
+
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+_EMPTY_MACHINE = {"StartAt": "Empty", "States": {"Empty": {"Type": "Succeed"}}}
+
+
+class DeploymentError(Exception):
+    """A template cannot be deployed here; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the code of a function lies, and its layers."""
+
+    code: Path
+    layers: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template without the SAM transform, and what it leaves on disk."""
+
+    body: Mapping[str, Any]
+    functions: Mapping[str, Source]
+
+    @property
+    def not_emulated(self) -> tuple[str, ...]:
+        """The types of resources that the embedded cloud ignores."""
+        known = {*get_model_map(), *NULL_MODELS}
+        types = {resource["Type"] for resource in self.body["Resources"].values()}
+        return tuple(sorted(type_ for type_ in types - known if not type_.startswith("Custom::")))
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A deployed stack."""
+
+    name: str
+    outputs: Mapping[str, str]
+    functions: Mapping[str, FunctionSpec]
+
+
+def load(path: Path) -> Template:
+    """Read a template and expand it. Raises DeploymentError."""
+    try:
+        document = yaml_parse(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise DeploymentError(f"{path}: {error}") from error
+    if "AWS::Serverless-2016-10-31" not in str(document.get("Transform", "")):
+        return Template(document, {})
+    functions, layers, machines = _take_files_out(document, path.parent)
+    for source in functions.values():
+        if not source.code.is_dir():
+            raise DeploymentError(f"{path}: there is no folder {source.code}")
+    try:
+        body = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1")).translate(document, {})
+    except InvalidDocumentException as error:
+        causes = "; ".join(cause.message for cause in error.causes)
+        raise DeploymentError(f"{path}: {causes}") from error
+    _put_definitions_back(body, machines, path)
+    _leave_code_on_disk(body, layers)
+    return Template(body, functions)
+
+
+def deploy(
+    template: Template, *, name: str, account: str, region: str, parameters: Mapping[str, str], isolated: bool = False
+) -> Stack:
+    """Create a stack; of the parameters it gets those that it declares. Raises DeploymentError."""
+    declared = template.body.get("Parameters", {})
+    given = {key: value for key, value in parameters.items() if key in declared}
+    missing = [key for key, declaration in declared.items() if key not in given and "Default" not in declaration]
+    if missing:
+        raise DeploymentError(f"stack {name}: no value for the parameter {missing[0]}")
+    backend = cloudformation_backends[account][region]
+    stack = backend.create_stack(name=name, template=json.dumps(template.body), parameters=given, tags={})
+    if stack.status != "CREATE_COMPLETE":
+        raise DeploymentError(f"stack {name} is {stack.status}: {stack.status_reason}")
+    functions = {
+        logical_id: _spec(stack.resource_map[logical_id], source, account, region, isolated=isolated)
+        for logical_id, source in template.functions.items()
+        if logical_id in stack.resource_map
+    }
+    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack.outputs or ()}
+    return Stack(name, outputs, functions)
+
+
+# --- what SAM would upload --------------------------------------------------------------------------------------------
+
+
+def _take_files_out(
+    document: dict[str, Any], base: Path
+) -> tuple[dict[str, Source], set[str], dict[str, tuple[Any, Mapping[str, Any]]]]:
+    """Replace files by placeholders that SAM accepts; return functions, layers and machine definitions."""
+    resources = document["Resources"]
+    defaults = document.get("Globals", {}).get("Function", {})
+    folders = {
+        name: (base / resource["Properties"]["ContentUri"]).resolve()
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Serverless::LayerVersion"
+    }
+    functions: dict[str, Source] = {}
+    machines: dict[str, tuple[Any, Mapping[str, Any]]] = {}
+    for name, resource in resources.items():
+        properties = resource.setdefault("Properties", {})
+        match resource["Type"]:
+            case "AWS::Serverless::Function":
+                used = [*defaults.get("Layers", ()), *properties.get("Layers", ())]
+                layers = tuple(folders[layer["Ref"]] / "python" for layer in used)
+                code = (base / properties.get("CodeUri", defaults.get("CodeUri", "."))).resolve()
+                functions[name] = Source(code, tuple(layer for layer in layers if layer.is_dir()))
+                properties["CodeUri"] = "s3://embedded/function"
+            case "AWS::Serverless::LayerVersion":
+                properties["ContentUri"] = "s3://embedded/layer"
+            case "AWS::Serverless::StateMachine":
+                uri = properties.pop("DefinitionUri", None)
+                definition = yaml.safe_load((base / uri).read_text()) if uri else properties["Definition"]
+                machines[name] = (definition, properties.pop("DefinitionSubstitutions", {}))
+                properties["Definition"] = _EMPTY_MACHINE
+            case _:
+                pass
+    return functions, set(folders), machines
+
+
+def _put_definitions_back(
+    body: Mapping[str, Any], machines: Mapping[str, tuple[Any, Mapping[str, Any]]], path: Path
+) -> None:
+    """Give each machine its definition as one string, with its substitutions as intrinsic functions."""
+    for name, (definition, substitutions) in machines.items():
+        pieces = _PLACEHOLDER.split(json.dumps(definition))
+        if unknown := sorted(set(pieces[1::2]) - set(substitutions)):
+            raise DeploymentError(f"{path}: {name} has no substitution for ${{{unknown[0]}}}")
+        joined = [substitutions[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
+        properties = body["Resources"][name]["Properties"]
+        for other in ("Definition", "DefinitionS3Location", "DefinitionSubstitutions"):
+            properties.pop(other, None)
+        properties["DefinitionString"] = {"Fn::Join": ["", joined]}
+
+
+def _leave_code_on_disk(body: Mapping[str, Any], layers: set[str]) -> None:
+    """Drop layers and give functions an empty archive: the Lambda host runs them from where they lie."""
+    resources = body["Resources"]
+    for name in [name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::LayerVersion"]:
+        del resources[name]
+    for resource in resources.values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"]["Code"] = {"ZipFile": "# the code lies on disk"}
+            resource["Properties"].pop("Layers", None)
+    if layers and any(str(reference) in layers for reference in _references(resources)):
+        raise DeploymentError("a resource other than a function refers to a layer, which is not deployed here")
+
+
+def _references(value: Any) -> list[Any]:
+    match value:
+        case {"Ref": name}:
+            return [name]
+        case dict():
+            return [found for item in value.values() for found in _references(item)]
+        case list():
+            return [found for item in value for found in _references(item)]
+        case _:
+            return []
+
+
+def _spec(function: Any, source: Source, account: str, region: str, *, isolated: bool) -> FunctionSpec:
+    trust = trust_policy(function.role)
+    if trust is None or not trusts(trust, "lambda.amazonaws.com", {}):
+        raise DeploymentError(f"the role of {function.function_name} cannot be assumed by Lambda")
+    return FunctionSpec(
+        name=function.function_name,
+        account=account,
+        region=region,
+        role_arn=function.role,
+        handler=function.handler,
+        code=source.code,
+        layers=source.layers,
+        environment=tuple(sorted((key, str(value)) for key, value in function.environment_vars.items())),
+        timeout=int(function.timeout),
+        memory=int(function.memory_size),
+        isolated=isolated,
+        fingerprint=_fingerprint(source),
+    )
+
+
+def _fingerprint(source: Source) -> str:
+    """Say whether code changed: a child keeps running the code that it has read."""
+    seen = hashlib.sha256()
+    for folder in (source.code, *source.layers):
+        for file in sorted(folder.rglob("*.py")):
+            status = file.stat()
+            seen.update(f"{file}:{status.st_mtime_ns}:{status.st_size}\n".encode())
+    return seen.hexdigest()

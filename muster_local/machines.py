@@ -1,0 +1,249 @@
+"""State machines run by moto's own interpreter; each function here fills one of its gaps.
+
+Every hook has a test that turns red when moto closes the gap, so that the hook can go.
+"""
+
+import json
+import random
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import jsonata
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.core.config import default_user_config
+from moto.stepfunctions import models as machine_models
+from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+    StateTaskServiceAwsSdk,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.eval.event import event_manager
+from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.backend import execution
+
+# How AWS SDK integrations name services in errors, where that is not the capitalized integration name.
+_SERVICE_NAMES = {
+    "cloudformation": "CloudFormation",
+    "dynamodb": "DynamoDb",
+    "eventbridge": "EventBridge",
+    "securityir": "SecurityIr",
+}
+_ABSENT_ON_HEAD = {"HeadObject": "NoSuchKey", "HeadBucket": "NoSuchBucket"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the interpreter needs from the rest of the embedded cloud."""
+
+    endpoint_url: Callable[[], str]
+    credentials: Callable[[str, str], Mapping[str, str]]
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+
+def install(surroundings: Surroundings) -> None:
+    """Fill every gap. May be called again, with other surroundings."""
+    run_state_machines()
+    create_machines_of_templates_in_the_interpreter()
+    evaluate_jsonata()
+    quote_strings_in_jsonata()
+    call_services_as_the_machine(surroundings)
+    name_sdk_errors_as_aws()
+    return_dates_as_text()
+    wait_on_the_virtual_clock(surroundings)
+    tell_the_virtual_time(surroundings)
+
+
+def run_state_machines() -> None:
+    """Switch on moto's interpreter, which is off by default."""
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+
+
+def create_machines_of_templates_in_the_interpreter() -> None:
+    """Let CloudFormation create machines where they run: moto keeps two sets of them."""
+    machine_models.stepfunctions_backends = parser_models.stepfunctions_parser_backends
+
+
+# --- JSONata ----------------------------------------------------------------------------------------------------------
+
+
+def evaluate_jsonata() -> None:
+    """Give moto a JSONata engine: it parses JSONata states, and has no evaluator."""
+    moto_jsonata._eval_jsonata = _evaluate
+
+
+def quote_strings_in_jsonata() -> None:
+    """Let variables hold quotes and line ends: moto pastes strings between quotes as they are."""
+    for module in (states, variable_store):
+        module.encode_jsonata_variable_declarations = _declare
+
+
+def _declare(bindings: Mapping[str, Any]) -> str:
+    encoded = {name: moto_jsonata.to_json_str(value, separators=(",", ":")) for name, value in bindings.items()}
+    return "".join(f"{name}:={text};" for name, text in encoded.items())
+
+
+def _evaluate(expression: str) -> Any:
+    try:
+        program = jsonata.Jsonata(expression)
+        for name, function in _STEP_FUNCTIONS.items():
+            program.register_lambda(name, function)
+        return program.evaluate(None)
+    except (jsonata.JException, ValueError, TypeError, KeyError, IndexError) as error:
+        raise moto_jsonata.JSONataException("States.QueryEvaluationError", str(error)) from error
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text)
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def _random(seed: float | None = None) -> float:
+    return random.random() if seed is None else random.Random(seed).random()
+
+
+def _partition(items: list[Any] | None, size: float) -> list[list[Any]] | None:
+    if items is None:
+        return None
+    whole = items if isinstance(items, list) else [items]
+    return [whole[start : start + int(size)] for start in range(0, len(whole), int(size))]
+
+
+# $hash and $range are defined by moto in JSONata itself or built in; these four are not, or not for every input.
+_STEP_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "parse": _parse,
+    "uuid": _uuid,
+    "random": _random,
+    "partition": _partition,
+}
+
+
+# --- calls of the machine ---------------------------------------------------------------------------------------------
+
+_running = threading.local()
+
+
+def call_services_as_the_machine(surroundings: Surroundings) -> None:
+    """Call services at our endpoint with the machine's role: moto would call localhost as one fixed account."""
+    inner = StateTaskService._eval_execution
+    original = getattr(inner, "wraps", inner)
+
+    def evaluate(self: Any, env: Any) -> None:
+        _running.execution = env.aws_execution_details
+        original(self, env)
+
+    evaluate.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    StateTaskService._eval_execution = evaluate
+    boto_client.boto3 = SimpleNamespace(client=_Clients(surroundings).client)
+
+
+class _Clients:
+    """Clients of the machines' roles, kept because making one takes longer than a call."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._clients: dict[tuple[str, ...], BaseClient] = {}
+        self._lock = threading.Lock()
+
+    def client(self, *, service_name: str, region_name: str, config: Config, **_moto: Any) -> BaseClient:
+        """Return a client as boto3 would, but of the running machine's role."""
+        role_arn = _running.execution.role_arn
+        credentials = self._surroundings.credentials(role_arn, "machine")
+        key = (service_name, region_name, credentials["AWS_ACCESS_KEY_ID"], self._surroundings.endpoint_url())
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = boto3.Session().client(
+                    service_name,
+                    region_name=region_name,
+                    endpoint_url=self._surroundings.endpoint_url(),
+                    aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+                    aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+                    aws_session_token=credentials["AWS_SESSION_TOKEN"],
+                    config=config.merge(Config(max_pool_connections=50, proxies={})),
+                )
+            return self._clients[key]
+
+
+def name_sdk_errors_as_aws() -> None:
+    """Name errors of AWS SDK integrations as AWS does: ``S3.NoSuchKeyException``, ``S3.S3Exception``."""
+    StateTaskServiceAwsSdk._normalise_service_error_name = staticmethod(_service_error_name)
+    StateTaskServiceAwsSdk._normalise_exception_name = staticmethod(_exception_name)
+
+
+def _service_error_name(service: str) -> str:
+    return _SERVICE_NAMES.get(service.lower(), service[:1].upper() + service[1:])
+
+
+def _exception_name(service: str, error: Exception) -> str:
+    name = type(error).__name__
+    if isinstance(error, ClientError) and name == "ClientError":
+        code = str(error.response["Error"]["Code"])
+        name = _ABSENT_ON_HEAD.get(error.operation_name, service) if code == "404" else service
+    return f"{service}.{name.removesuffix('Exception')}Exception"
+
+
+def return_dates_as_text() -> None:
+    """Turn dates in results of AWS SDK integrations into text: moto leaves objects that JSON cannot hold."""
+    inner = StateTaskServiceAwsSdk._eval_service_task
+    original = getattr(inner, "wraps", inner)
+
+    def evaluate(self: Any, env: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, env, *args, **kwargs)
+        env.stack.append(_as_json(env.stack.pop()))
+
+    evaluate.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    StateTaskServiceAwsSdk._eval_service_task = evaluate
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _as_json(item) for key, item in value.items()}
+        case list():
+            return [_as_json(item) for item in value]
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case _:
+            return value
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def wait_on_the_virtual_clock(surroundings: Surroundings) -> None:
+    """Let Wait states and retries pass on our clock: moto sleeps for real."""
+
+    def wait(_self: Any, env: Any, wait_seconds: float) -> None:
+        if wait_seconds > 0 and env.is_running():
+            surroundings.sleep(wait_seconds)
+
+    WaitFunction._wait_interval = wait
+    retrier_decl.time = SimpleNamespace(sleep=surroundings.sleep)
+
+
+def tell_the_virtual_time(surroundings: Surroundings) -> None:
+    """Take the times of executions, states and history from our clock: moto takes the machine's."""
+
+    def now(tz: tzinfo | None = None) -> datetime:
+        moment = surroundings.now()
+        return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
+
+    virtual = SimpleNamespace(now=now)
+    for module in (state, event_manager, execution, parser_models):
+        module.datetime = SimpleNamespace(datetime=virtual, timezone=SimpleNamespace(utc=UTC))

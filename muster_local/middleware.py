@@ -1,0 +1,437 @@
+"""What stands between an HTTP request and moto: who calls, may they, what goes wrong, and what is remembered."""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Protocol
+
+from botocore.model import OperationModel
+from moto.core.exceptions import ServiceException
+from moto.core.serialize import XFormedAttributePicker, get_serializer_class
+from moto.iam.models import iam_backends
+from moto.organizations import organizations_backends
+from moto.sts.models import AssumedRole, STSBackend, sts_backends
+
+from muster_local.authorization import (
+    Need,
+    PolicyError,
+    Principal,
+    Realm,
+    allows,
+    find_role,
+    identity_policies,
+    list_bucket_need,
+    needs_of,
+    trust_policy,
+    trusts,
+)
+from muster_local.faults import (
+    TIMEOUT,
+    Fault,
+    Faults,
+    continues_an_empty_page,
+    empty_page,
+    partly,
+    without_empty_page,
+)
+from muster_local.operations import (
+    Call,
+    Environ,
+    Scope,
+    UnrecognizedRequestError,
+    identify,
+    scope_of,
+)
+from muster_local.recorder import Permission, Recorder, role_name
+
+type StartResponse = Callable[..., Any]
+type WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+type Control = Callable[[str, str, bytes], tuple[int, Any] | None]
+
+# Regions in which an account has to opt in (the general reference's list of Regions).
+OPT_IN_REGIONS = frozenset(
+    "af-south-1 ap-east-1 ap-east-2 ap-south-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 "
+    "ap-southeast-7 ca-west-1 eu-central-2 eu-south-1 eu-south-2 il-central-1 me-central-1 me-south-1 "
+    "mx-central-1".split()
+)
+
+_ACCOUNT_ID = re.compile(r"\d{12}")
+_ERROR_CODE = re.compile(rb"<Code>([^<]+)</Code>")
+_DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "cloudformation": "AccessDenied"}
+_DENIED |= {"sns": "AuthorizationError", "sqs": "AccessDenied"}
+_UNKNOWN_KEY = {"s3": "InvalidAccessKeyId"} | dict.fromkeys(
+    ("iam", "sts", "cloudformation", "sns", "sqs"), "InvalidClientTokenId"
+)
+# The statuses of errors that botocore's models do not know, by what their names start with.
+_STATUSES = {
+    "AccessDenied": HTTPStatus.FORBIDDEN,
+    "AuthorizationError": HTTPStatus.FORBIDDEN,
+    "UnrecognizedClient": HTTPStatus.FORBIDDEN,
+    "InvalidClientTokenId": HTTPStatus.FORBIDDEN,
+    "InvalidAccessKeyId": HTTPStatus.FORBIDDEN,
+    "ExpiredToken": HTTPStatus.FORBIDDEN,
+    "RegionDisabled": HTTPStatus.FORBIDDEN,
+    "NoSuch": HTTPStatus.NOT_FOUND,
+    "ResourceNotFound": HTTPStatus.NOT_FOUND,
+    "Conflict": HTTPStatus.CONFLICT,
+    "PreconditionFailed": HTTPStatus.PRECONDITION_FAILED,
+    "TooManyRequests": HTTPStatus.TOO_MANY_REQUESTS,
+    "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
+    "ServiceUnavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "Internal": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "ServiceFailure": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "ServiceException": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "NotImplemented": HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class Surroundings(Protocol):
+    """What the middleware asks the simulated world."""
+
+    def is_region_enabled(self, account: str, region: str) -> bool:
+        """Tell whether an account may use a Region."""
+        ...
+
+    def switch(self, name: str) -> str:
+        """Return the value of a switch of undocumented behaviour."""
+        ...
+
+    def time(self) -> str:
+        """Return the virtual time, in ISO 8601."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    @property
+    def outcome(self) -> str:
+        """Return "ok", or the error code in whatever protocol the service speaks."""
+        if self.status < HTTPStatus.BAD_REQUEST:
+            return "ok"
+        named = {name.lower(): value for name, value in self.headers}.get("x-amzn-errortype")
+        if named is None and (match := _ERROR_CODE.search(self.body)):
+            named = match[1].decode()
+        if named is None and self.body.startswith(b"{"):
+            named = json.loads(self.body).get("__type")
+        return str(named or self.status).partition(":")[0].rpartition("#")[2]
+
+
+class DroppedConnectionError(ConnectionAbortedError):
+    """The connection is to end without a response."""
+
+
+class Sessions:
+    """Which role an access key stands for."""
+
+    def __init__(self) -> None:
+        """Start without sessions."""
+        self._lock = threading.Lock()
+        self._roles: dict[str, tuple[str, str]] = {}
+        self._issued: dict[tuple[str, str], AssumedRole] = {}
+
+    def issue(self, role_arn: str, session_name: str) -> dict[str, str]:
+        """Return a session of a role, as Lambda and Step Functions get it from STS, as environment variables."""
+        with self._lock:
+            if (role_arn, session_name) not in self._issued:
+                account = role_arn.split(":")[4]
+                self._issued[role_arn, session_name] = sts_backends[account]["aws"].assume_role(
+                    region_name="us-east-1",
+                    role_session_name=session_name,
+                    role_arn=role_arn,
+                    policy=None,
+                    duration=43_200,
+                    external_id=None,
+                )
+            session = self._issued[role_arn, session_name]
+            self._roles[session.access_key_id] = (session.account_id, role_arn)
+        return {
+            "AWS_ACCESS_KEY_ID": session.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+            "AWS_SESSION_TOKEN": session.session_token,
+        }
+
+    def find(self, access_key: str) -> tuple[str, str] | None:
+        """Return (account, role ARN) of a key that came from STS, or None."""
+        with self._lock:
+            if access_key in self._roles:
+                return self._roles[access_key]
+        for account, backends in list(iam_backends.items()):
+            key = backends["aws"].access_keys.get(access_key)
+            if key is not None and key.role_arn:
+                with self._lock:
+                    self._roles[access_key] = (account, key.role_arn)
+                return account, str(key.role_arn)
+        return None
+
+    def survive_reset(self) -> None:
+        """Forget what people assumed, and put back what running children and machines hold."""
+        with self._lock:
+            self._roles.clear()
+            for (role_arn, _), session in self._issued.items():
+                self._roles[session.access_key_id] = (session.account_id, role_arn)
+                sts_backends[session.account_id]["aws"].assumed_roles.append(session)
+
+
+@dataclass(slots=True)
+class Middleware:
+    """The WSGI application of the embedded cloud, around moto's."""
+
+    application: WsgiApplication
+    surroundings: Surroundings
+    control: Control
+    kill_function: Callable[[str], bool]
+    recorder: Recorder = field(default_factory=Recorder)
+    faults: Faults = field(default_factory=Faults)
+    sessions: Sessions = field(default_factory=Sessions)
+    report: Callable[[str], None] = lambda _: None
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or end its connection."""
+        body = _read_body(environ)
+        path = environ.get("PATH_INFO", "")
+        try:
+            if path.startswith("/_muster/"):
+                answer = self._control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body)
+            else:
+                answer = self._answer(environ, body)
+        except DroppedConnectionError:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+        return [answer.body]
+
+    def _control(self, method: str, path: str, body: bytes) -> Answer:
+        found = self.control(method, path, body)
+        status, document = found or (HTTPStatus.NOT_FOUND, {"error": f"there is no {method} /_muster/{path}"})
+        return _json(status, document)
+
+    def _answer(self, environ: Environ, body: bytes) -> Answer:
+        try:
+            scope = scope_of(environ)
+            call = identify(environ, body, scope)
+        except UnrecognizedRequestError as error:
+            return _json(HTTPStatus.BAD_REQUEST, {"__type": "UnknownOperationException", "message": str(error)})
+        caller = self._caller(scope)
+        if caller is None:
+            return error_answer(call.model, *_unknown_key(scope.service), method=environ["REQUEST_METHOD"])
+        call = call.on_behalf_of(*caller)
+        if call.role_arn is None:
+            refusal = self._refusal(call)
+            return refusal or self._pass_on(environ, body, call)
+        try:
+            answer = self._application_call(environ, body, call, scope)
+        except DroppedConnectionError:
+            self.recorder.record(call, outcome=TIMEOUT, time=self.surroundings.time())
+            raise
+        self.recorder.record(call, outcome=answer.outcome, time=self.surroundings.time())
+        return answer
+
+    def _application_call(self, environ: Environ, body: bytes, call: Call, scope: Scope) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        refusal = self._refusal(call)
+        if refusal is not None:
+            return refusal
+        faults = self.faults.hitting(call)
+        for fault in faults:
+            time.sleep(fault.latency_ms / 1000)
+            if fault.error == TIMEOUT:
+                raise DroppedConnectionError
+            if fault.error:
+                return error_answer(call.model, fault.error, "Injected fault", method=method)
+            if fault.empty_page:
+                return _json(HTTPStatus.OK, empty_page(call), content_type="application/x-amz-json-1.1")
+        if call.operation == "ListAccounts" and continues_an_empty_page(call):
+            body = without_empty_page(body)
+        answer = self._hide_absence(call, self._pass_on(environ, body, call), method)
+        return self._spoil(answer, faults, scope.access_key)
+
+    def _spoil(self, answer: Answer, faults: list[Fault], access_key: str) -> Answer:
+        for fault in faults:
+            if fault.kill_function:
+                self.kill_function(access_key)
+            if fault.drop_response or fault.kill_function:
+                raise DroppedConnectionError
+            if fault.partial and answer.status == HTTPStatus.OK:
+                body = partly(answer.body, fault.partial)
+                headers = tuple(pair for pair in answer.headers if pair[0].lower() != "content-length")
+                answer = Answer(answer.status, (*headers, ("Content-Length", str(len(body)))), body)
+        return answer
+
+    # --- who, and may they ---
+
+    def _caller(self, scope: Scope) -> tuple[str, str | None] | None:
+        if _ACCOUNT_ID.fullmatch(scope.access_key):
+            return scope.access_key, None
+        return self.sessions.find(scope.access_key)
+
+    def _refusal(self, call: Call) -> Answer | None:
+        """Return the service's refusal: a Region that is not enabled, or a permission that is missing."""
+        if not self.surroundings.is_region_enabled(call.account, call.region):
+            return error_answer(call.model, *_unknown_key(call.service))
+        try:
+            denial = self._denial(call)
+        except PolicyError as error:
+            denial = str(error)
+        if denial is not None:
+            return error_answer(call.model, _DENIED.get(call.service, "AccessDeniedException"), denial)
+        if call.operation == "AssumeRole" and self._is_refused_region(call):
+            return error_answer(call.model, "RegionDisabledException", f"STS is not activated in {call.region}")
+        return None
+
+    def _denial(self, call: Call) -> str | None:
+        principal = _principal(call)
+        if call.role_arn is not None:
+            policies = identity_policies(call.role_arn)
+            if find_role(call.role_arn) is None:
+                return f"{call.role_arn} does not exist any more"
+            needs = needs_of(call, _realm(call.account))
+            for need in needs:
+                allowed = allows(policies, need, principal)
+                self._saw(call, need, allowed=allowed)
+                if not allowed:
+                    return (
+                        f"User: {call.role_arn} is not authorized to perform: {need.action} "
+                        f"on resource: {need.resource}"
+                    )
+        if call.operation == "AssumeRole":
+            return _trust_denial(call, principal)
+        return None
+
+    def _saw(self, call: Call, need: Need, *, allowed: bool) -> None:
+        role = role_name(call.role_arn) or ""
+        self.recorder.saw(Permission(role, need.action, need.resource, allowed))
+
+    def _is_refused_region(self, call: Call) -> bool:
+        if call.region not in OPT_IN_REGIONS or self.surroundings.switch("sts_opt_in_regions") != "refused":
+            return False
+        return str(call.parameters.get("RoleArn", "")).split(":")[4:5] != [call.account]
+
+    def _hide_absence(self, call: Call, answer: Answer, method: str) -> Answer:
+        """Answer 403 instead of 404 for an object that is not there, as S3 does to who may not list the bucket."""
+        if call.service != "s3" or answer.status != HTTPStatus.NOT_FOUND or "Key" not in call.parameters:
+            return answer
+        need = list_bucket_need(call)
+        allowed = allows(identity_policies(call.role_arn or ""), need, _principal(call))
+        if allowed:
+            self._saw(call, need, allowed=True)
+            return answer
+        denial = f"User: {call.role_arn} is not authorized to perform: {need.action} on resource: {need.resource}"
+        return error_answer(call.model, "AccessDenied", denial, method=method)
+
+    # --- on to moto ---
+
+    def _pass_on(self, environ: Environ, body: bytes, call: Call) -> Answer:
+        passed = dict(environ)
+        passed["wsgi.input"] = BytesIO(body)
+        passed["CONTENT_LENGTH"] = str(len(body))
+        passed["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
+        passed.pop("HTTP_TRANSFER_ENCODING", None)
+        passed.pop("wsgi.input_terminated", None)
+        said: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            said["status"] = int(status.split(" ", 1)[0])
+            said["headers"] = tuple(headers)
+
+        try:
+            chunks = self.application(passed, start_response)
+            try:
+                content = b"".join(chunks)
+            finally:
+                close = getattr(chunks, "close", None)
+                if close is not None:
+                    close()
+        except Exception as error:  # noqa: BLE001 - a gap or a bug of the emulator must look like a failing service
+            self.report(f"{call.service}:{call.operation} failed inside the embedded cloud: {type(error).__name__}")
+            code = "NotImplemented" if isinstance(error, NotImplementedError) else "InternalFailure"
+            return error_answer(call.model, code, f"{call.operation} failed inside the embedded cloud")
+        return Answer(said["status"], said["headers"], content)
+
+
+def name_accounts_as_their_root() -> None:
+    """Let GetCallerIdentity name the account's root for a 12-digit key: moto names a user that does not exist."""
+    inner = STSBackend.get_caller_identity
+    original = getattr(inner, "wraps", inner)
+
+    def get_caller_identity(self: Any, access_key_id: str, region: str) -> tuple[str, str, str]:
+        user_id, arn, account = original(self, access_key_id, region)
+        if arn.endswith(":user/moto"):
+            return account, f"arn:aws:iam::{account}:root", account
+        return user_id, arn, account
+
+    get_caller_identity.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    STSBackend.get_caller_identity = get_caller_identity
+
+
+def error_answer(model: OperationModel, code: str, message: str, *, method: str = "POST") -> Answer:
+    """Return an error in the protocol of a service, with the status that botocore's model gives it."""
+    service = model.service_model
+    serializer = get_serializer_class(service.service_name, service.protocol)(
+        operation_model=model, value_picker=XFormedAttributePicker(response_transformers=None)
+    )
+    response = serializer.serialize(ServiceException(code, message))
+    status = _status(model, code, int(response["status_code"]))
+    body = b"" if method == "HEAD" or model.http["method"] == "HEAD" else str(response["body"]).encode()
+    headers = {**response["headers"], "Content-Length": str(len(body)), "x-amzn-RequestId": "embedded"}
+    return Answer(status, tuple((name, str(value)) for name, value in headers.items()), body)
+
+
+def _status(model: OperationModel, code: str, serialized: int) -> int:
+    for shape in model.service_model.error_shapes:
+        if code in {shape.name, shape.error_code}:
+            known = shape.metadata.get("error", {}).get("httpStatusCode")
+            fault = HTTPStatus.INTERNAL_SERVER_ERROR if shape.metadata.get("fault") else None
+            return int(known or fault or serialized)
+    return next((status for start, status in _STATUSES.items() if code.startswith(start)), HTTPStatus.BAD_REQUEST)
+
+
+def _trust_denial(call: Call, principal: Principal) -> str | None:
+    target = str(call.parameters.get("RoleArn", ""))
+    document = trust_policy(target)
+    external_id = call.parameters.get("ExternalId")
+    context = {"sts:ExternalId": (str(external_id),)} if external_id else {}
+    if document is not None and trusts(document, principal, context):
+        return None
+    return f"User: {principal.arn} is not authorized to perform: sts:AssumeRole on resource: {target}"
+
+
+def _principal(call: Call) -> Principal:
+    return Principal(
+        call.account, call.role_arn or f"arn:aws:iam::{call.account}:root", _realm(call.account).organization_id or None
+    )
+
+
+def _realm(account: str) -> Realm:
+    management = organizations_backends.master_accounts.get(account)
+    if management is None:
+        return Realm("", account)
+    organization = organizations_backends[management[0]][management[1]].org
+    return Realm(str(organization.id), str(management[0]))
+
+
+def _unknown_key(service: str) -> tuple[str, str]:
+    code = _UNKNOWN_KEY.get(service, "UnrecognizedClientException")
+    return code, "The security token included in the request is invalid."
+
+
+def _read_body(environ: Environ) -> bytes:
+    if environ.get("wsgi.input_terminated"):
+        return bytes(environ["wsgi.input"].read())
+    return bytes(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+
+def _json(status: int, document: Any, content_type: str = "application/json") -> Answer:
+    body = json.dumps(document, default=str).encode()
+    return Answer(status, (("Content-Type", content_type), ("Content-Length", str(len(body)))), body)

@@ -1,0 +1,432 @@
+"""The embedded cloud: one process on loopback that speaks AWS, with the application deployed in it."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from platform import machine as host_architecture
+from typing import Any, Self, cast
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.config import default_user_config
+from moto.core.exceptions import ServiceException
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from muster_local import deployment, machines, middleware, organization_file, world
+from muster_local.faults import FaultError
+from muster_local.lambda_host import LambdaHost
+from muster_local.middleware import Middleware
+from muster_local.switches import SwitchValueError, UnknownSwitchError
+
+ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
+DEPLOYMENT_NAME = "muster"
+DEFAULT_REGION = "us-east-1"
+
+
+class EmbeddedCloudError(Exception):
+    """The embedded cloud cannot be started as asked."""
+
+
+class TooManyRequestsError(ServiceException):
+    """All places of a function are taken."""
+
+    code = "TooManyRequestsException"
+    message = "Rate Exceeded."
+
+
+class EmbeddedCloud:
+    """A cloud that lives as long as it is not stopped. One at a time in a process: moto's state is the process's."""
+
+    def __init__(
+        self,
+        organization: Path,
+        *,
+        access: str = "manage",
+        root: Path | None = None,
+        template: Path | None = None,
+        management_template: Path | None = None,
+        application_account: str | None = None,
+        region: str = DEFAULT_REGION,
+        build: Path | None = None,
+        port: int = 0,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Say what to simulate and deploy; nothing happens before ``start``.
+
+        ``root`` is the repository; ``template`` and ``management_template`` default to its own ones, where they exist.
+        ``build`` is the output of ``sam build``, run in place of the sources.
+        """
+        self._root = (root or Path.cwd()).resolve()
+        self._organization = organization
+        self._access = _known_access(access)
+        self._template = template
+        self._management_template = management_template
+        self._application_account = application_account
+        self._region = region
+        self._build = build
+        self._port = port
+        self._report = report
+        self._server: _Server | None = None
+        self._host: LambdaHost | None = None
+        self._world: Any = None
+        self._templates: dict[tuple[Path, int], deployment.Template] = {}
+        self._middleware = Middleware(
+            application=DomainDispatcherApplication(create_backend_app),
+            surroundings=_World(lambda: self._world),
+            control=self._control,
+            kill_function=lambda key: self._host is not None and self._host.kill(key),
+            report=report,
+        )
+
+    # --- life ---
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        if self._server is None:
+            raise EmbeddedCloudError("the embedded cloud is not started")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def start(self) -> None:
+        """Listen on loopback and deploy the application."""
+        world.install()
+        run_functions_in_the_lambda_host(lambda: self._host)
+        middleware.name_accounts_as_their_root()
+        machines.install(
+            machines.Surroundings(
+                endpoint_url=lambda: self.url,
+                credentials=self._middleware.sessions.issue,
+                now=lambda: self._world.clock.now(),
+                sleep=lambda seconds: self._world.clock.sleep(seconds),
+            )
+        )
+        self._server = _Server(self._middleware, self._port)
+        self._host = LambdaHost(endpoint_url=self.url, credentials=self._middleware.sessions.issue)
+        self.reset()
+
+    def reset(
+        self,
+        *,
+        organization: Path | None = None,
+        access: str | None = None,
+        application_account: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Begin anew: a fresh organization, no calls, no faults, the application deployed again.
+
+        Children of functions whose code and environment stay as they are stay alive.
+        """
+        self._organization = organization or self._organization
+        self._access = _known_access(access or self._access)
+        self._application_account = application_account or self._application_account
+        self._region = region or self._region
+        self._stop_executions()
+        self._world = world.load(organization_file.load(self._organization))
+        self._middleware.sessions.survive_reset()
+        self._middleware.faults.replace([])
+        self._middleware.recorder.clear_calls()
+        self._deploy()
+
+    def stop(self) -> None:
+        """End everything, children included."""
+        self._stop_executions()
+        if self._host is not None:
+            self._host.stop()
+            self._host = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    # --- for whoever drives it ---
+
+    @property
+    def world(self) -> Any:
+        """The simulated world: clock, switches, organization."""
+        return self._world
+
+    @property
+    def application_account(self) -> str:
+        """The account that the application is deployed in."""
+        return self._application_account or self.management_account
+
+    @property
+    def region(self) -> str:
+        """The Region that the application is deployed in."""
+        return self._region
+
+    @property
+    def management_account(self) -> str:
+        """The organization's management account."""
+        return str(self._world.organization.management_account.id)
+
+    def client(self, service: str, account: str | None = None, region: str | None = None) -> BaseClient:
+        """Return a client that acts as an account; as the application's own in its own Region by default."""
+        return cast(
+            "BaseClient",
+            boto3.Session().client(  # type: ignore[call-overload] # the name is any service's
+                service,
+                region_name=region or self._region,
+                endpoint_url=self.url,
+                aws_access_key_id=account or self.application_account,
+                aws_secret_access_key="embedded",  # noqa: S106 - no secret: every account's key is its own id
+                config=Config(proxies={}, retries={"total_max_attempts": 1}),
+            ),
+        )
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return the calls that the application made."""
+        return self._middleware.recorder.calls()
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """Return every distinct permission that roles were seen to need."""
+        return [
+            {
+                "role": permission.role,
+                "action": permission.action,
+                "resource": permission.resource,
+                "allowed": permission.allowed,
+            }
+            for permission in self._middleware.recorder.permissions()
+        ]
+
+    def clear_calls(self) -> None:
+        """Forget the calls so far."""
+        self._middleware.recorder.clear_calls()
+
+    def set_faults(self, faults: list[dict[str, Any]]) -> None:
+        """Replace the list of faults. Raises FaultError."""
+        self._middleware.faults.replace(faults)
+
+    def logs(self) -> dict[str, str]:
+        """Return everything the functions have written, by function."""
+        return self._host.logs() if self._host else {}
+
+    # --- deployment ---
+
+    def _deploy(self) -> None:
+        parameters = {
+            "DeploymentName": DEPLOYMENT_NAME,
+            "Architecture": "arm64" if host_architecture().lower() in {"arm64", "aarch64"} else "x86_64",
+            "ManagementAccountId": self.management_account,
+            "ApplicationAccountId": self.application_account,
+            "OrganizationId": self._world.organization.id,
+            "Access": self._access,
+        }
+        application = self._template or (self._build or self._root) / "template.yaml"
+        management = self._management_template or self._root / "stacks" / "management-account.yaml"
+        specs = {}
+        for path, name, account in (
+            (management, f"{DEPLOYMENT_NAME}-management", self.management_account),
+            (application, DEPLOYMENT_NAME, self.application_account),
+        ):
+            if not path.exists():
+                self._report(f"no {path.name}: nothing of it is deployed")
+                continue
+            stack = deployment.deploy(
+                self._expanded(path),
+                name=name,
+                account=account,
+                region=self._region,
+                parameters=parameters,
+                isolated=self._build is not None,
+            )
+            specs |= {spec.arn: spec for spec in stack.functions.values()}
+        if self._host is not None:
+            self._host.deploy(specs)
+
+    def _expanded(self, path: Path) -> deployment.Template:
+        """Expand a template once per version of it and of the machines beside it."""
+        files = [path, *(path.parent / "statemachines").glob("*")]
+        key = (path, hash(tuple(file.stat().st_mtime_ns for file in files)))
+        if key not in self._templates:
+            template = deployment.load(path)
+            if template.not_emulated:
+                self._report(f"not emulated in {path.name}: {', '.join(template.not_emulated)}")
+            self._templates[key] = template
+        return self._templates[key]
+
+    def _stop_executions(self) -> None:
+        for regions in list(stepfunctions_parser_backends.values()):
+            for backend in list(regions.values()):
+                for machine in backend.state_machines:
+                    for execution in machine.executions:
+                        if execution.status == "RUNNING":
+                            execution.stop(self._world.clock.now(), "Reset", "The embedded cloud begins anew")
+
+    # --- /_muster ---
+
+    def _control(self, method: str, path: str, body: bytes) -> tuple[int, Any] | None:
+        try:
+            document = json.loads(body) if body else None
+            return self._answer_control(method, path, document)
+        except (FaultError, UnknownSwitchError, SwitchValueError, EmbeddedCloudError) as error:
+            return HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        except (ValueError, TypeError, KeyError) as error:
+            return HTTPStatus.BAD_REQUEST, {"error": f"the request is not understood: {error}"}
+
+    def _answer_control(self, method: str, path: str, document: Any) -> tuple[int, Any] | None:
+        match method, path:
+            case "GET", "calls":
+                return HTTPStatus.OK, self.calls()
+            case "DELETE", "calls":
+                self.clear_calls()
+                return HTTPStatus.OK, []
+            case "GET", "faults":
+                return HTTPStatus.OK, self._middleware.faults.as_list()
+            case "POST", "faults":
+                self.set_faults(document)
+                return HTTPStatus.OK, self._middleware.faults.as_list()
+            case "GET", "clock":
+                return HTTPStatus.OK, {"now": self._world.clock.now().isoformat()}
+            case "POST", "clock":
+                self._world.clock.advance(float(_only(document, "advance_s")))
+                return HTTPStatus.OK, {"now": self._world.clock.now().isoformat()}
+            case "GET", "switches":
+                return HTTPStatus.OK, self._world.switches.as_dict()
+            case "POST", "switches":
+                self._set_switches(document)
+                return HTTPStatus.OK, self._world.switches.as_dict()
+            case "GET", "permissions":
+                return HTTPStatus.OK, self.permissions()
+            case "GET", "logs":
+                return HTTPStatus.OK, self.logs()
+            case "POST", "reset":
+                self._reset_as_asked(document or {})
+                return HTTPStatus.OK, {"url": self.url}
+            case _:
+                return None
+
+    def _set_switches(self, document: Any) -> None:
+        if not isinstance(document, Mapping):
+            raise EmbeddedCloudError("switches are an object of names and values")
+        before = self._world.switches.as_dict()
+        try:
+            for name, value in document.items():
+                self._world.switches.set(name, value)
+        except (UnknownSwitchError, SwitchValueError):
+            for name, value in before.items():
+                self._world.switches.set(name, value)
+            raise
+
+    def _reset_as_asked(self, document: Mapping[str, Any]) -> None:
+        known = {"organization", "access", "application_account", "region"}
+        if unknown := sorted(set(document) - known):
+            raise EmbeddedCloudError(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        organization = Path(document["organization"]) if "organization" in document else None
+        self.reset(
+            organization=organization,
+            access=document.get("access"),
+            application_account=document.get("application_account"),
+            region=document.get("region"),
+        )
+
+
+class _World:
+    """What the middleware asks of the world, whichever is the present one."""
+
+    def __init__(self, present: Callable[[], Any]) -> None:
+        self._present = present
+
+    def is_region_enabled(self, account: str, region: str) -> bool:
+        return bool(self._present().is_region_enabled(account, region))
+
+    def switch(self, name: str) -> str:
+        return str(self._present().switches.get(name))
+
+    def time(self) -> str:
+        return str(self._present().clock.now().isoformat())
+
+
+class _RequestHandler(MotoRequestHandler):
+    """Keeps connections open: the middleware always reads a request to its end, which werkzeug cannot know."""
+
+    disable_nagle_algorithm = True
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword.lower() != "connection":
+            super().send_header(keyword, value)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing: requests may hold personal data."""
+
+
+class _Server:
+    """moto's server behind our middleware, on a thread."""
+
+    def __init__(self, application: Any, port: int) -> None:
+        try:
+            self._server: BaseWSGIServer = make_server(
+                "127.0.0.1", port, application, threaded=True, request_handler=_RequestHandler
+            )
+        except (OSError, SystemExit) as error:
+            raise EmbeddedCloudError(f"port {port} cannot be used") from error
+        self._server.daemon_threads = True  # type: ignore[attr-defined] # of the threading mix-in
+        self._server.block_on_close = False  # type: ignore[attr-defined] # of the threading mix-in
+        self.port = self._server.server_port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="embedded-cloud", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+        with suppress(OSError):
+            self._server.server_close()
+
+
+def run_functions_in_the_lambda_host(host: Callable[[], LambdaHost | None]) -> None:
+    """Let Lambda's Invoke run the function: without containers moto echoes the payload."""
+    default_user_config["lambda"] = {"use_docker": False}
+
+    def invoke(
+        self: LambdaSimpleBackend,
+        function_name: str,
+        qualifier: str | None,
+        body: bytes | str,
+        headers: Mapping[str, str],
+        response_headers: dict[str, Any],
+    ) -> bytes:
+        function = self.get_function(function_name, qualifier)
+        functions = host()
+        payload = body.encode() if isinstance(body, str) else body
+        if functions is None or not functions.knows(function.function_arn):
+            raise NotImplementedError("the function was not deployed from a template")
+        answer = functions.invoke(function.function_arn, payload or b"{}", headers.get("X-Amz-Client-Context"))
+        if answer is None:
+            raise TooManyRequestsError
+        response_headers["x-amz-executed-version"] = "$LATEST"
+        if answer.error is not None:
+            response_headers["x-amz-function-error"] = answer.error
+        return answer.payload
+
+    LambdaSimpleBackend.invoke = invoke
+
+
+def _only(document: Any, key: str) -> Any:
+    if not isinstance(document, Mapping) or set(document) != {key}:
+        raise EmbeddedCloudError(f"the request is an object with the key {key!r} only")
+    return document[key]
+
+
+def _known_access(access: str) -> str:
+    if access not in ACCESS_LEVELS:
+        raise EmbeddedCloudError(f"access is one of {', '.join(ACCESS_LEVELS)}, not {access!r}")
+    return access
