@@ -8,7 +8,7 @@ BIN := .venv/bin
 # The host's architecture is what runs here; `make build ARCHITECTURE=arm64` packs for the other.
 ARCHITECTURE ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 BUILD := .aws-sam/$(ARCHITECTURE)
-SAM := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv-sam/bin/sam
+SAM := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv-tools/bin/sam
 
 .PHONY: help
 help:  ## Say what there is.
@@ -35,10 +35,10 @@ endef
 	fi
 	@touch $@
 
-# aws-sam-cli pins its own boto3, so it has an environment of its own.
-.venv-sam/.ready: requirements/sam.lock
-	@echo "Setting up .venv-sam with aws-sam-cli (about a minute, once) ..."
-	@$(call environment,.venv-sam,requirements/sam.lock)
+# Tools that pin their own boto3 have an environment of their own.
+.venv-tools/.ready: requirements/tools.lock
+	@echo "Setting up .venv-tools with aws-sam-cli and the AWS CLI (about a minute, once) ..."
+	@$(call environment,.venv-tools,requirements/tools.lock)
 	@touch $@
 
 .PHONY: setup
@@ -54,7 +54,7 @@ test: .venv/.ready  ## Run every test but those of `make e2e`.
 	@$(BIN)/python -m pytest -q tests/unit -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=100 -p no:cacheprovider
 
 .PHONY: check
-check: .venv/.ready .venv-sam/.ready  ## Lint, types, imports, templates, state machines.
+check: .venv/.ready .venv-tools/.ready  ## Lint, types, imports, templates, state machines.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -65,7 +65,7 @@ check: .venv/.ready .venv-sam/.ready  ## Lint, types, imports, templates, state 
 	@$(BIN)/python -m tools.lint_state_machines statemachines/*.asl.yaml
 
 .PHONY: build
-build: .venv/.ready .venv-sam/.ready  ## Build what is deployed, for ARCHITECTURE (default: this machine's).
+build: .venv/.ready .venv-tools/.ready  ## Build what is deployed, for ARCHITECTURE (default: this machine's).
 	@$(SAM) build --template template.yaml --build-dir $(BUILD) --cached --cache-dir .aws-sam/cache-$(ARCHITECTURE) \
 	  --parameter-overrides Architecture=$(ARCHITECTURE)
 	@$(BIN)/python -m tools.finish_build $(BUILD) $(ARCHITECTURE)
@@ -82,9 +82,9 @@ permissions: .venv/.ready  ## Prove role by role: no call without a permission, 
 .PHONY: lock
 lock:  ## Renew the lock files from pyproject.toml and the *.in files (needs uv).
 	@uv pip compile pyproject.toml --group dev --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o requirements/dev.lock
-	@uv pip compile requirements/sam.in --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o requirements/sam.lock
+	@uv pip compile requirements/tools.in --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o requirements/tools.lock
 	@uv pip compile layers/dependencies/requirements.in --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -q -o layers/dependencies/requirements.txt
 
 .PHONY: clean
 clean:  ## Remove environments, builds and caches.
-	@rm -rf .venv .venv-sam .aws-sam .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-tools .aws-sam .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
