@@ -2,10 +2,11 @@
 
 from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
 from muster.domain.membership import Home
-from muster.domain.outcomes import Change, SignUpOutcome
+from muster.domain.outcomes import Change, ScopingOutcome, SignUpOutcome
 from muster.domain.scope import DesiredScope, EntireOrganization
+from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
-from tests.fakes.ports import FakeManagement, FakeOrganizations, FakeReader, FakeResponders, FakeWriter
+from tests.fakes.ports import FakeDocuments, FakeManagement, FakeOrganizations, FakeReader, FakeResponders, FakeWriter
 from tests.fakes.world import HOME_REGION, SECURITY, World
 
 
@@ -57,6 +58,25 @@ def sign_up(
     wanted = desired or desired_state()
     step = sign_up_step(world, account_id=wanted.membership.account_id, region=wanted.membership.region)
     return step.apply(wanted, attempt=attempt, last_attempt=last_attempt)
+
+
+def scope(
+    world: World, desired: DesiredState, *, run: str = "run-1", membership_id: str = "m-0123456789ab",
+    cursor: str | None = None,
+) -> ScopingOutcome:  # fmt: skip
+    """Run one call of Scoping."""
+    step = Scoping(FakeOrganizations(world), FakeReader(world), FakeWriter(world), FakeDocuments(world))
+    return step.apply(desired, run=run, membership_id=membership_id, cursor=cursor)
+
+
+def scope_until_done(
+    world: World, desired: DesiredState, *, run: str = "run-1", membership_id: str = "m-0123456789ab"
+) -> list[ScopingOutcome]:
+    """Run Scoping as the machine does, and return every outcome."""
+    outcomes = [scope(world, desired, run=run, membership_id=membership_id)]
+    while outcomes[-1].more:
+        outcomes.append(scope(world, desired, run=run, membership_id=membership_id, cursor=outcomes[-1].cursor))
+    return outcomes
 
 
 def kinds(changes: tuple[Change, ...]) -> list[str]:
