@@ -1,0 +1,234 @@
+"""The commands of ``muster``: read what was typed, do one thing, print it, and return an exit code."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState
+from muster_console import desired_state_file
+from muster_console.aws import Clients, Connection, SdkClients
+from muster_console.errors import ConsoleError, ExitCode
+from muster_console.narration import plain, progress, summary, title
+from muster_console.pushing import Effect, push
+from muster_console.runs import Moment, Step, follow, start
+from muster_console.stack import Stack, find_stack
+from muster_console.standing import read_standing, show_standing
+from muster_console.unit_tree import draw, read_units
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Desk:
+    """Where the operator sits: the outside world of every command, and the global options once they are read."""
+
+    connect: Callable[[Connection], Clients] = SdkClients
+    out: Console = field(default_factory=Console)
+    err: Console = field(default_factory=lambda: Console(stderr=True))
+    now: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+    run_program: Callable[[str, list[str]], object] = os.execv
+    stack_name: str = "muster"
+    connection: Connection = field(default_factory=Connection)
+    debug: bool = False
+
+    def reach(self) -> tuple[Clients, Stack]:
+        """Connect, and find the deployment."""
+        clients = self.connect(self.connection)
+        return clients, find_stack(clients, self.stack_name, self.connection)
+
+    def again(self, command: str) -> str:
+        """Return a command to type next, with the options that were given now."""
+        stack = "" if self.stack_name == "muster" else f" --stack-name {self.stack_name}"
+        return f"muster{stack}{self.connection.options()} {command}"
+
+
+_EXAMPLES = """
+\b
+Examples:
+  muster validate desired-state.yaml
+  muster push desired-state.yaml
+  muster onboard
+  muster status --tree
+
+\b
+Exit codes: 0 done and covered; 1 the run failed; 2 wrong usage or an unusable file;
+3 something needs a person; 4 AWS or the stack cannot be reached.
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+@click.option("--stack-name", default="muster", show_default=True, help="Stack of the application.")
+@click.option("--region", help="Region of the stack, which is the membership's.")
+@click.option("--profile", help="Profile of the AWS configuration.")
+@click.option("--endpoint-url", help="Talk to this endpoint instead of AWS, such as that of `muster local up`.")
+@click.option("--debug", is_flag=True, help="Print tracebacks.")
+@click.version_option(package_name="muster")
+@click.pass_obj
+def muster(
+    desk: Desk, *, stack_name: str, region: str | None, profile: str | None, endpoint_url: str | None, debug: bool
+) -> None:
+    """Onboard AWS Security Incident Response for an AWS Organization, and keep every account mustered."""
+    desk.stack_name = stack_name
+    desk.connection = Connection(region=region, profile=profile, endpoint_url=endpoint_url)
+    desk.debug = debug
+
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@muster.command()
+@_FILE
+@click.pass_obj
+def validate(desk: Desk, file: Path) -> ExitCode:
+    """Check a desired state, without reaching AWS.
+
+    \b
+    Example:
+      muster validate config/desired-state.example.yaml
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    parsed = _usable(desk, file)
+    if parsed is None:
+        return ExitCode.UNUSABLE
+    plain(desk.out, f"{file} is valid: mode {parsed.desired.mode}, {len(parsed.team)} contacts.")
+    return ExitCode.DONE
+
+
+@muster.command(name="push")
+@_FILE
+@click.pass_obj
+def push_file(desk: Desk, file: Path) -> ExitCode:
+    """Store a desired state, where it differs from what is stored.
+
+    Contacts go to an encrypted parameter, everything else to the bucket. Nothing is stored of a file that is not valid.
+
+    \b
+    Example:
+      muster push desired-state.yaml
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    parsed = _usable(desk, file)
+    if parsed is None:
+        return ExitCode.UNUSABLE
+    clients, stack = desk.reach()
+    pushed = push(clients, stack, parsed)
+    plain(desk.out, f"Contacts       {pushed.contacts} ({len(parsed.team)} people, {stack.contacts_parameter})")
+    keys = f" ({', '.join(pushed.changed_keys)})" if pushed.changed_keys else ""
+    plain(desk.out, f"Desired state  {pushed.desired_state}{keys}, version {pushed.version or 'unknown'}")
+    if (pushed.contacts, pushed.desired_state) != (Effect.UNCHANGED, Effect.UNCHANGED):
+        plain(desk.out, f"Next: {desk.again('onboard')}")
+    return ExitCode.DONE
+
+
+@muster.command()
+@click.option("--no-wait", is_flag=True, help="Start the run and return.")
+@click.option("--follow", "run", metavar="RUN", help="Follow a run that was started before, instead of a new one.")
+@click.pass_obj
+def onboard(desk: Desk, *, no_wait: bool, run: str | None) -> ExitCode:
+    """Bring the organization to the desired state that was pushed, and tell how it goes.
+
+    Ctrl-C ends the telling, not the run.
+
+    \b
+    Examples:
+      muster onboard
+      muster onboard --no-wait
+      muster onboard --follow manual-20270131T101500Z-1a2b3c
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    if run and no_wait:
+        raise click.UsageError("--follow waits, so it does not go with --no-wait.")
+    clients, stack = desk.reach()
+    if run is None:
+        run = start(clients, stack, desk.now())
+        plain(desk.out, f"Run {run} started.")
+        if no_wait:
+            plain(desk.out, f"Next: {desk.again(f'onboard --follow {run}')}")
+            return ExitCode.DONE
+    try:
+        return _follow(desk, clients, stack, run)
+    except KeyboardInterrupt:
+        plain(desk.out, f"The run goes on. Follow it with: {desk.again(f'onboard --follow {run}')}")
+        plain(desk.out, f"Or look at the result later with: {desk.again('status')}")
+        return ExitCode.INTERRUPTED
+
+
+def _follow(desk: Desk, clients: Clients, stack: Stack, run: str) -> ExitCode:
+    with desk.out.status("Waiting for the first state") as spinner:
+
+        def tell(step: Step) -> None:
+            line = progress(step)
+            if line:
+                plain(desk.out, line)
+            if step.moment is Moment.ENTERED:
+                spinner.update(f"{title(step.state)} …")
+
+        ending = follow(clients, stack, run, tell, desk.sleep)
+    return summary(desk.out, ending, stack)
+
+
+@muster.command()
+@click.option("--json", "as_json", is_flag=True, help="Print assessment and report as JSON.")
+@click.option("--tree", is_flag=True, help="Print the units with the coverage below each.")
+@click.pass_obj
+def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
+    """Say how the organization stood when it was last assessed.
+
+    \b
+    Examples:
+      muster status
+      muster status --tree
+      muster status --json | jq .assessment.counts
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    if as_json and tree:
+        raise click.UsageError("--json holds every account with its place already, so it does not go with --tree.")
+    clients, stack = desk.reach()
+    standing = read_standing(clients, stack)
+    if as_json:
+        plain(desk.out, standing.as_json())
+        return standing.exit_code()
+    if tree:
+        for root in draw(read_units(clients), standing.assessment.accounts):
+            desk.out.print(root, highlight=False, soft_wrap=True)
+        desk.out.print()
+    show_standing(desk.out, standing, stack, desk.now())
+    return standing.exit_code()
+
+
+@muster.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}, add_help_option=False
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def local(desk: Desk, arguments: tuple[str, ...]) -> ExitCode:
+    """Run everything on this machine, in an embedded cloud (needs the development dependencies).
+
+    \b
+    Example:
+      muster local up --organization muster_local/organizations/example.yaml
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    desk.run_program(sys.executable, [sys.executable, "-m", "muster_local", *arguments])
+    return ExitCode.DONE
+
+
+def _usable(desk: Desk, file: Path) -> ParsedDesiredState | None:
+    """Read a desired state, or print everything that is wrong with it."""
+    try:
+        return desired_state_file.read(file)
+    except InvalidDocumentError as error:
+        for problem in error.problems:
+            plain(desk.err, str(problem))
+        count = len(error.problems)
+        plain(desk.err, f"{file} is not valid: {count} {'problem' if count == 1 else 'problems'}. Nothing was stored.")
+        return None
+    except OSError as error:
+        raise ConsoleError(
+            f"{file} cannot be read ({error.strerror}).", "Check its permissions.", ExitCode.UNUSABLE
+        ) from error

@@ -1,0 +1,111 @@
+"""How the organization stands: the latest assessment and report, read from the bucket."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from muster.messages.assessment import Assessment, load_assessment
+from muster.messages.desired_state import canonical_json
+from muster.messages.report import Report, load_report
+from muster_console.aws import Clients, error_code
+from muster_console.errors import ConsoleError, ExitCode
+from muster_console.narration import in_words, plain, show_handoffs
+from muster_console.stack import ASSESSMENT_KEY, REPORT_KEY, Stack
+
+_SHOWN_ACCOUNTS: Final = 20
+_OLD: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The latest assessment, and the latest report if there is one."""
+
+    assessment: Assessment
+    report: Report | None
+
+    def exit_code(self) -> ExitCode:
+        """Return DONE only when the last run left nothing to anybody."""
+        return ExitCode.DONE if self.report and self.report.status == "Covered" else ExitCode.NEEDS_PERSON
+
+    def as_json(self) -> str:
+        """Return both documents as one JSON object."""
+        return canonical_json(
+            {
+                "assessment": self.assessment.model_dump(mode="json", by_alias=True),
+                "report": self.report.model_dump(mode="json", by_alias=True) if self.report else None,
+            }
+        )
+
+
+def read_standing(clients: Clients, stack: Stack) -> Standing:
+    """Read both documents. Raises ConsoleError when there is no assessment, or one that this version cannot read."""
+    found, reported = (_read(clients, stack.state_bucket, key) for key in (ASSESSMENT_KEY, REPORT_KEY))
+    if found is None:
+        raise ConsoleError("There is no assessment yet.", "Run `muster onboard`.", ExitCode.NEEDS_PERSON)
+    try:
+        return Standing(load_assessment(found), load_report(reported) if reported else None)
+    except ValueError as error:
+        raise ConsoleError(
+            "This version of muster cannot read the latest assessment or report.",
+            "Use the console of the version that is deployed, or run `muster onboard` again.",
+            ExitCode.RUN_FAILED,
+        ) from error
+
+
+def _read(clients: Clients, bucket: str, key: str) -> bytes | None:
+    try:
+        return clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error_code(error) in ("NoSuchKey", "404"):
+            return None
+        raise
+
+
+def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime) -> None:
+    """Print counts, membership and what needs a person."""
+    assessment, report = standing.assessment, standing.report
+    age = now - assessment.at
+    warning = "; run `muster onboard` to look again" if age > _OLD else ""
+    plain(out, f"{'Status':<11} {report.status if report else 'no report yet'}")
+    plain(out, f"{'Assessed':<11} {_duration(age)} ago by run {assessment.run}{warning}")
+    membership = assessment.membership
+    if membership:
+        scope = (
+            "the entire organization" if membership.covers_entire_organization else f"{len(membership.unit_ids)} units"
+        )
+        where = f"account {membership.account_id}, {membership.region}"
+        plain(out, f"{'Membership':<11} {membership.id} ({membership.status}) in {where}, covers {scope}")
+    else:
+        plain(out, f"{'Membership':<11} none")
+    settling = "" if assessment.settled else " (not settled yet)"
+    plain(out, f"{'Accounts':<11} {len(assessment.accounts):,}: {in_words(assessment.counts)}{settling}")
+    _show_accounts_for_a_person(out, assessment, stack)
+    if report:
+        show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
+        for notice in report.notices:
+            plain(out, f"Notice: {notice.subject}: {notice.detail}")
+
+
+def _show_accounts_for_a_person(out: Console, assessment: Assessment, stack: Stack) -> None:
+    waiting = [account for account in assessment.accounts if account.needs_person]
+    if not waiting:
+        plain(out, "No account needs a person.")
+        return
+    plain(out, f"{len(waiting):,} {'account needs' if len(waiting) == 1 else 'accounts need'} a person:")
+    for account in waiting[:_SHOWN_ACCOUNTS]:
+        remedy = f" → {account.remedy}" if account.remedy else ""
+        plain(out, f"  {account.id} {account.name}: {account.coverage}, {account.reason}{remedy}")
+    if len(waiting) > _SHOWN_ACCOUNTS:
+        plain(out, f"  and {len(waiting) - _SHOWN_ACCOUNTS:,} more in s3://{stack.state_bucket}/{ASSESSMENT_KEY}")
+
+
+def _duration(age: timedelta) -> str:
+    minutes = max(0, int(age.total_seconds() // 60))
+    for size, unit in ((1440, "day"), (60, "hour")):
+        if minutes >= size:
+            count = minutes // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"

@@ -1,0 +1,123 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.console.fakes import FakeCloud, Operator
+
+PROD = ("r-ab12", "ou-ab12-11111111", "ou-ab12-22222222")
+
+
+def _account(number: int, coverage: str = "Covered", **more: Any) -> dict[str, Any]:
+    account = {"id": f"{number:012}", "name": f"app-{number}", "state": "ACTIVE", "coverage": coverage}
+    return {**account, "ancestors": list(PROD), **more}
+
+
+@pytest.fixture
+def assessed(operator: Operator, cloud: FakeCloud) -> Operator:
+    cloud.store(
+        "assessments/latest.json",
+        {
+            "schema": 1,
+            "run": "manual-1",
+            "at": "2027-01-31T07:15:00Z",
+            "settled": True,
+            "counts": {"Covered": 2, "NotCovered": 1, "Unknown": 1, "Inactive": 0},
+            "membership": {
+                "id": "m-1234567890ab",
+                "account_id": "222222222222",
+                "region": "eu-west-1",
+                "status": "Active",
+                "unit_ids": ["ou-ab12-11111111"],
+            },
+            "accounts": [
+                _account(1),
+                _account(2, ancestors=["r-ab12"]),
+                _account(
+                    3,
+                    "NotCovered",
+                    reason="in scope, yet Disassociated",
+                    remedy="open a case",
+                    needs_person=True,
+                ),
+                _account(4, "Unknown", reason="its path could not be read", needs_person=True, ancestors=None),
+            ],
+            "something_newer": True,
+        },
+    )
+    cloud.store(
+        "reports/latest.json",
+        {
+            "schema": 1,
+            "run": "manual-1",
+            "at": "2027-01-31T07:16:00Z",
+            "status": "NeedsAttention",
+            "notices": [{"subject": "ou-ab12-33333333", "detail": "is in the membership, yet was not asked for"}],
+        },
+    )
+    cloud.organizations.units = {
+        "r-ab12": [("ou-ab12-44444444", "Sandbox"), ("ou-ab12-11111111", "Production [eu]")],
+        "ou-ab12-11111111": [("ou-ab12-22222222", "Payments")],
+    }
+    return operator
+
+
+def test_status_says_counts_membership_age_and_who_needs_a_person(assessed: Operator) -> None:
+    ran = assessed.types("status")
+
+    assert ran.code == 3
+    assert ran.out.splitlines() == [
+        "Status      NeedsAttention",
+        "Assessed    3 hours ago by run manual-1",
+        "Membership  m-1234567890ab (Active) in account 222222222222, eu-west-1, covers 1 units",
+        "Accounts    4: 2 Covered, 1 NotCovered, 1 Unknown",
+        "2 accounts need a person:",
+        "  000000000003 app-3: NotCovered, in scope, yet Disassociated → open a case",
+        "  000000000004 app-4: Unknown, its path could not be read",
+        "Notice: ou-ab12-33333333: is in the membership, yet was not asked for",
+    ]
+
+
+def test_the_tree_shows_units_by_their_present_names_with_the_coverage_below_each(assessed: Operator) -> None:
+    ran = assessed.types("status", "--tree")
+
+    assert ran.out.splitlines()[:8] == [
+        "Root  2 Covered, 1 NotCovered",
+        "├── Production [eu]  1 Covered, 1 NotCovered",
+        "│   └── Payments  1 Covered, 1 NotCovered",
+        "│       └── 000000000003 app-3 NotCovered: in scope, yet Disassociated",
+        "└── Sandbox  no accounts",
+        "Elsewhere (moved since, or the place could not be read)  1 Unknown",
+        "└── 000000000004 app-4 Unknown: its path could not be read",
+        "",
+    ]
+
+
+def test_json_is_both_documents_on_one_line(assessed: Operator) -> None:
+    ran = assessed.types("status", "--json")
+
+    documents = json.loads(ran.out)
+    assert documents["assessment"]["counts"]["Covered"] == 2
+    assert documents["report"]["status"] == "NeedsAttention"
+    assert ran.out.count("\n") == 1
+
+
+def test_a_covered_organization_ends_with_0(assessed: Operator, cloud: FakeCloud) -> None:
+    cloud.store("reports/latest.json", {"schema": 1, "run": "r", "at": "2027-01-31T07:16:00Z", "status": "Covered"})
+
+    assert assessed.types("status").code == 0
+
+
+def test_without_an_assessment_status_says_to_onboard(operator: Operator) -> None:
+    ran = operator.types("status")
+
+    assert (ran.code, ran.err) == (3, "There is no assessment yet.\nNext: Run `muster onboard`.\n")
+
+
+def test_a_document_of_another_version_is_refused_in_words(operator: Operator, cloud: FakeCloud) -> None:
+    cloud.store("assessments/latest.json", {"schema": 7})
+
+    ran = operator.types("status")
+
+    assert ran.code == 1
+    assert ran.err.startswith("This version of muster cannot read the latest assessment or report.")
