@@ -10,8 +10,10 @@ from typing import Any
 
 import boto3
 import yaml
+from moto.cloudformation.exceptions import ValidationError as CloudFormationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import NULL_MODELS, get_model_map
+from moto.stepfunctions.parser.api import InvalidDefinition
 from samtranslator.parser.parser import Parser
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.translator import Translator
@@ -42,13 +44,8 @@ class Template:
 
     body: Mapping[str, Any]
     functions: Mapping[str, Source]
-
-    @property
-    def not_emulated(self) -> tuple[str, ...]:
-        """The types of resources that the embedded cloud ignores."""
-        known = {*get_model_map(), *NULL_MODELS}
-        types = {resource["Type"] for resource in self.body["Resources"].values()}
-        return tuple(sorted(type_ for type_ in types - known if not type_.startswith("Custom::")))
+    not_emulated: tuple[str, ...]
+    """The types of resources that were left out, because moto has none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def load(path: Path) -> Template:
     except (OSError, yaml.YAMLError) as error:
         raise DeploymentError(f"{path}: {error}") from error
     if "AWS::Serverless-2016-10-31" not in str(document.get("Transform", "")):
-        return Template(document, {})
+        return Template(document, {}, _drop_what_moto_lacks(document))
     functions, layers, machines = _take_files_out(document, path.parent)
     for source in functions.values():
         if not source.code.is_dir():
@@ -79,7 +76,7 @@ def load(path: Path) -> Template:
         raise DeploymentError(f"{path}: {causes}") from error
     _put_definitions_back(body, machines, path)
     _leave_code_on_disk(body, layers)
-    return Template(body, functions)
+    return Template(body, functions, _drop_what_moto_lacks(body))
 
 
 def deploy(
@@ -92,7 +89,10 @@ def deploy(
     if missing:
         raise DeploymentError(f"stack {name}: no value for the parameter {missing[0]}")
     backend = cloudformation_backends[account][region]
-    stack = backend.create_stack(name=name, template=json.dumps(template.body), parameters=given, tags={})
+    try:
+        stack = backend.create_stack(name=name, template=json.dumps(template.body), parameters=given, tags={})
+    except (InvalidDefinition, CloudFormationError) as error:
+        raise DeploymentError(f"stack {name}: {error}") from error
     if stack.status != "CREATE_COMPLETE":
         raise DeploymentError(f"stack {name} is {stack.status}: {stack.status_reason}")
     functions = {
@@ -146,7 +146,7 @@ def _put_definitions_back(
 ) -> None:
     """Give each machine its definition as one string, with its substitutions as intrinsic functions."""
     for name, (definition, substitutions) in machines.items():
-        pieces = _PLACEHOLDER.split(json.dumps(definition))
+        pieces = _PLACEHOLDER.split(json.dumps(definition, ensure_ascii=False))
         if unknown := sorted(set(pieces[1::2]) - set(substitutions)):
             raise DeploymentError(f"{path}: {name} has no substitution for ${{{unknown[0]}}}")
         joined = [substitutions[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
@@ -167,6 +167,21 @@ def _leave_code_on_disk(body: Mapping[str, Any], layers: set[str]) -> None:
             resource["Properties"].pop("Layers", None)
     if layers and any(str(reference) in layers for reference in _references(resources)):
         raise DeploymentError("a resource other than a function refers to a layer, which is not deployed here")
+
+
+def _drop_what_moto_lacks(body: Mapping[str, Any]) -> tuple[str, ...]:
+    resources = body["Resources"]
+    known = {*get_model_map(), *NULL_MODELS}
+    dropped = {name: resource["Type"] for name, resource in resources.items() if resource["Type"] not in known}
+    for name in dropped:
+        del resources[name]
+    for resource in resources.values():
+        needed = resource.get("DependsOn", [])
+        kept = [name for name in ([needed] if isinstance(needed, str) else needed) if name not in dropped]
+        resource.pop("DependsOn", None)
+        if kept:
+            resource["DependsOn"] = kept
+    return tuple(sorted(set(dropped.values())))
 
 
 def _references(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 Every hook has a test that turns red when moto closes the gap, so that the hook can go.
 """
 
+import hashlib
 import json
 import random
 import threading
@@ -28,9 +29,11 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceAwsSdk,
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.event import event_manager
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution
 
@@ -59,7 +62,9 @@ def install(surroundings: Surroundings) -> None:
     run_state_machines()
     create_machines_of_templates_in_the_interpreter()
     evaluate_jsonata()
+    give_jsonata_the_functions_of_step_functions()
     quote_strings_in_jsonata()
+    read_escapes_in_literals()
     call_services_as_the_machine(surroundings)
     name_sdk_errors_as_aws()
     return_dates_as_text()
@@ -85,10 +90,25 @@ def evaluate_jsonata() -> None:
     moto_jsonata._eval_jsonata = _evaluate
 
 
+def give_jsonata_the_functions_of_step_functions() -> None:
+    """Take our own $hash, $parse, $partition, $random, $range and $uuid: moto lacks some and others differ."""
+    intrinsic._DECLARATION_BY_VARIABLE_REFERENCE.clear()
+
+
 def quote_strings_in_jsonata() -> None:
     """Let variables hold quotes and line ends: moto pastes strings between quotes as they are."""
     for module in (states, variable_store):
         module.encode_jsonata_variable_declarations = _declare
+
+
+def read_escapes_in_literals() -> None:
+    """Read ``\\"`` and ``\\n`` in literal strings as JSON does: moto keeps them as they are written."""
+
+    def inner_string(parser_rule_context: Any) -> str | None:
+        text = str(parser_rule_context.getText())
+        return json.loads(text) if text.startswith('"') else None if text == "null" else text
+
+    preprocessor.Preprocessor._inner_string_of = staticmethod(inner_string)
 
 
 def _declare(bindings: Mapping[str, Any]) -> str:
@@ -106,16 +126,15 @@ def _evaluate(expression: str) -> Any:
         raise moto_jsonata.JSONataException("States.QueryEvaluationError", str(error)) from error
 
 
+def _hash(text: str, algorithm: str) -> str:
+    name = algorithm.replace("-", "").lower()
+    if name not in {"md5", "sha1", "sha256", "sha384", "sha512"}:
+        raise ValueError(f"$hash knows no algorithm {algorithm!r}")
+    return hashlib.new(name, text.encode()).hexdigest()
+
+
 def _parse(text: str) -> Any:
     return json.loads(text)
-
-
-def _uuid() -> str:
-    return str(uuid.uuid4())
-
-
-def _random(seed: float | None = None) -> float:
-    return random.random() if seed is None else random.Random(seed).random()
 
 
 def _partition(items: list[Any] | None, size: float) -> list[list[Any]] | None:
@@ -125,12 +144,29 @@ def _partition(items: list[Any] | None, size: float) -> list[list[Any]] | None:
     return [whole[start : start + int(size)] for start in range(0, len(whole), int(size))]
 
 
-# $hash and $range are defined by moto in JSONata itself or built in; these four are not, or not for every input.
+def _random(seed: float | None = None) -> float:
+    return random.random() if seed is None else random.Random(seed).random()
+
+
+def _range(first: float, last: float, step: float) -> list[float]:
+    numbers = []
+    while (step > 0 and first <= last) or (step < 0 and first >= last):
+        numbers.append(first)
+        first += step
+    return numbers
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
 _STEP_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "hash": _hash,
     "parse": _parse,
-    "uuid": _uuid,
-    "random": _random,
     "partition": _partition,
+    "random": _random,
+    "range": _range,
+    "uuid": _uuid,
 }
 
 

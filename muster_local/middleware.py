@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -128,6 +127,10 @@ class Answer:
         return str(named or self.status).partition(":")[0].rpartition("#")[2]
 
 
+class ServiceError(ServiceException):
+    """An error in a service's name: its module must not be moto's, where moto would look for the service."""
+
+
 class DroppedConnectionError(ConnectionAbortedError):
     """The connection is to end without a response."""
 
@@ -198,17 +201,13 @@ class Middleware:
     report: Callable[[str], None] = lambda _: None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, or end its connection."""
+        """Answer a request. Raises DroppedConnectionError for one that is to end without an answer."""
         body = _read_body(environ)
         path = environ.get("PATH_INFO", "")
-        try:
-            if path.startswith("/_muster/"):
-                answer = self._control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body)
-            else:
-                answer = self._answer(environ, body)
-        except DroppedConnectionError:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise
+        if path.startswith("/_muster/"):
+            answer = self._control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body)
+        else:
+            answer = self._answer(environ, body)
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
         return [answer.body]
 
@@ -381,7 +380,7 @@ def error_answer(model: OperationModel, code: str, message: str, *, method: str 
     serializer = get_serializer_class(service.service_name, service.protocol)(
         operation_model=model, value_picker=XFormedAttributePicker(response_transformers=None)
     )
-    response = serializer.serialize(ServiceException(code, message))
+    response = serializer.serialize(ServiceError(code, message))
     status = _status(model, code, int(response["status_code"]))
     body = b"" if method == "HEAD" or model.http["method"] == "HEAD" else str(response["body"]).encode()
     headers = {**response["headers"], "Content-Length": str(len(body)), "x-amzn-RequestId": "embedded"}

@@ -22,6 +22,9 @@ _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/
 _BOTOCORE_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
 _READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Lookup")
 _WRITTEN_TO = frozenset({"organizations", "security-ir", "iam", "cloudformation", "support"})
+# With an endpoint of its own a client signs for its own Region; at AWS it would sign for the one that these live in.
+_GLOBAL_SERVICES = frozenset({"organizations", "iam", "support", "account"})
+_HOME_OF_GLOBAL_SERVICES = "us-east-1"
 # Marked sensitive here whether or not a future model still says so: (service, operation, member).
 _ALWAYS_MASKED = frozenset({("s3", "PutObject", "Body"), ("ssm", "PutParameter", "Value")})
 
@@ -108,7 +111,8 @@ def identify(environ: Environ, body: bytes, scope: Scope) -> Call:
         )
     except (RequestParserError, ValueError, AttributeError) as error:
         raise UnrecognizedRequestError(f"the parameters of {operation.name} cannot be read") from error
-    return Call(scope.service, operation.name, scope.region, "", None, dict(parameters or {}), operation)
+    region = _HOME_OF_GLOBAL_SERVICES if scope.service in _GLOBAL_SERVICES else scope.region
+    return Call(scope.service, operation.name, region, "", None, dict(parameters or {}), operation)
 
 
 def _mask(value: Any, shape: Shape) -> Any:

@@ -1,6 +1,7 @@
 """The embedded cloud: one process on loopback that speaks AWS, with the application deployed in it."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -357,11 +358,40 @@ class _World:
 class _RequestHandler(MotoRequestHandler):
     """Keeps connections open: the middleware always reads a request to its end, which werkzeug cannot know."""
 
+    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = 65_536
 
-    def send_header(self, keyword: str, value: str) -> None:
-        if keyword.lower() != "connection":
-            super().send_header(keyword, value)
+    def run_wsgi(self) -> None:
+        """Answer one request in one write, or drop the connection."""
+        if self.headers.get("Expect", "").strip().lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        answered: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+            answered.update(status=status, headers=headers)
+
+        try:
+            body = b"".join(self.server.app(self.make_environ(), start_response))
+        except ConnectionError:
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        code, _, phrase = answered["status"].partition(" ")
+        self.send_response(int(code), phrase)
+        named = set()
+        for name, value in answered["headers"]:
+            if name.lower() not in {"connection", "transfer-encoding"}:
+                self.send_header(name, value)
+                named.add(name.lower())
+        if "content-length" not in named and int(code) not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing: requests may hold personal data."""

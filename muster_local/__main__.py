@@ -1,0 +1,163 @@
+"""`muster local …`: start the embedded cloud from the command line."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+_PARENT_POLL_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
+
+
+@click.group()
+def main() -> None:
+    """Run an embedded cloud: AWS as far as Muster needs it, on this machine only."""
+
+
+@main.command()
+@click.option("--organization", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--desired-state", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--access", type=click.Choice(("forward", "read", "onboard", "manage")), default="manage", show_default=True
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="A free one when not given.")
+@click.option("--build", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The output of make build.")
+@click.option("--application-account", help="The account to deploy in.")
+@click.option("--region", help="The Region to deploy in.")
+def up(
+    *,
+    organization: Path,
+    desired_state: Path | None,
+    access: str,
+    port: int,
+    build: Path | None,
+    application_account: str | None,
+    region: str | None,
+) -> None:
+    """Deploy the application into a simulated organization and serve it until Ctrl-C or the end of the parent."""
+    ended = _end_with_the_parent()
+    account, region = _membership(organization, desired_state, application_account, region)
+    cloud = _cloud(organization, access=access, port=port, build=build, account=account, region=region)
+    with _started(cloud):
+        if desired_state is not None:
+            _push(desired_state, cloud.url, cloud.application_account, cloud.region)
+        click.echo(f"ready {cloud.url}")
+        sys.stdout.flush()
+        ended.wait()
+
+
+def _cloud(
+    organization: Path, *, access: str, port: int, build: Path | None, account: str | None, region: str | None
+) -> Any:
+    # Imported late, so that --help and mistyped options do not wait for moto.
+    from muster_local.server import DEFAULT_REGION, EmbeddedCloud  # noqa: PLC0415
+
+    warnings.filterwarnings("ignore", module="moto")
+    return EmbeddedCloud(
+        organization,
+        access=access,
+        port=port,
+        build=build,
+        application_account=account,
+        region=region or DEFAULT_REGION,
+        report=lambda message: click.echo(message, err=True),
+    )
+
+
+@contextmanager
+def _started(cloud: Any) -> Iterator[None]:
+    from muster_local.deployment import DeploymentError  # noqa: PLC0415 - as above
+    from muster_local.organization_file import OrganizationFileError  # noqa: PLC0415
+    from muster_local.server import EmbeddedCloudError  # noqa: PLC0415
+
+    try:
+        cloud.start()
+        yield
+    except (EmbeddedCloudError, DeploymentError, OrganizationFileError) as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        cloud.stop()
+
+
+def _membership(
+    organization: Path, desired_state: Path | None, account: str | None, region: str | None
+) -> tuple[str | None, str | None]:
+    """Choose where the application lives: as told, as the desired state says, or as the example does."""
+    if account and region:
+        return account, region
+    chosen = desired_state or Path("config/desired-state.example.yaml")
+    read = _membership_of(chosen)
+    if read is not None and (desired_state is not None or _mentions(organization, read[0])):
+        account, region = account or read[0], region or read[1]
+    elif desired_state is not None:
+        raise click.ClickException(f"{desired_state}: membership.account and membership.region are needed")
+    where = f"account {account or 'of the management'}, Region {region or 'us-east-1'}"
+    click.echo(f"deploying into {where}", err=True)
+    return account, region
+
+
+def _membership_of(path: Path) -> tuple[str, str] | None:
+    try:
+        document = yaml.safe_load(path.read_text())
+        membership = document["membership"]
+        return str(membership["account"]), str(membership["region"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+
+
+def _mentions(organization: Path, account: str) -> bool:
+    from muster_local import organization_file  # noqa: PLC0415 - as above
+
+    try:
+        return any(entry.id == account for entry in organization_file.load(organization).accounts())
+    except organization_file.OrganizationFileError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _push(desired_state: Path, url: str, account: str, region: str) -> None:
+    """Store the desired state as an operator would: with the console, which this package does not import."""
+    command = [sys.executable, "-m", "muster_console", "push", str(desired_state), "--endpoint-url", url]
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    result = subprocess.run(command, env=environment, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own console
+    if result.returncode:
+        raise click.ClickException(f"{desired_state} was not accepted (exit status {result.returncode})")
+
+
+def _end_with_the_parent() -> threading.Event:
+    """Return an event that is set by Ctrl-C, by SIGTERM, or when the parent is gone, however it went."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def watch() -> None:
+        while not ended.wait(_PARENT_POLL_SECONDS):
+            if os.getppid() != parent:
+                ended.set()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    return ended
+
+
+if __name__ == "__main__":
+    main()
