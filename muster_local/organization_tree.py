@@ -67,6 +67,15 @@ class OrganizationTree:
         self.record(account_id, present.parent_id, "PENDING_CLOSURE", now)
         self.record(account_id, present.parent_id, "CLOSED", now + CLOSURE_DELAY)
 
+    def change_state(self, account_id: str, state: str) -> None:
+        """Put an account into a state from now on, as AWS does when it activates, suspends or reinstates one."""
+        now = self.clock.now()
+        present = self.position(account_id, now)
+        if present is None:
+            raise KeyError(account_id)
+        self._forget_what_lies_ahead(account_id, now)
+        self.record(account_id, present.parent_id, state, now)
+
     def move(self, account_id: str, parent_id: str) -> None:
         """Move an account; a closure that is under way goes on at the new place."""
         now = self.clock.now()
@@ -83,10 +92,11 @@ class OrganizationTree:
     def leave(self, account_id: str) -> None:
         """Take the account out of the organization."""
         now = self.clock.now()
-        self.positions[account_id] = [
-            *(one for one in self.positions[account_id] if one.since <= now),
-            Position(now, None, "ACTIVE"),
-        ]
+        self._forget_what_lies_ahead(account_id, now)
+        self.record(account_id, None, "ACTIVE", now)
+
+    def _forget_what_lies_ahead(self, account_id: str, now: datetime) -> None:
+        self.positions[account_id] = [one for one in self.positions[account_id] if one.since <= now]
 
     def path_to(self, parent_id: str) -> tuple[str, ...]:
         """Return the ids from the root to ``parent_id``, both included. No API moves a unit, so it never changes."""

@@ -198,7 +198,9 @@ class SecurityIncidentResponseBackend(BaseBackend):
                 answer["items"].append(
                     {
                         "accountId": account_id,
-                        "relationshipStatus": _association(world, membership, account_id),
+                        "relationshipStatus": (
+                            "Unassociated" if position is None else _association(world, membership, account_id)
+                        ),
                         "relationshipType": "Unrelated" if position is None else "Organization",
                     }
                 )
