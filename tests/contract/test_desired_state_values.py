@@ -1,6 +1,9 @@
 """Every kind of wrong value for every key of the desired state: one table, and one message for each row."""
 
+import json
+import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +20,11 @@ from muster.messages.desired_state import (
     ScopeDocument,
     parse,
 )
+from muster_console.__main__ import main
+from muster_console.aws import Clients, Connection
+from muster_console.commands import Desk
 from muster_console.desired_state_file import load
+from muster_console.errors import ExitCode
 
 VALID = """\
 mode: enforce
@@ -1166,7 +1173,7 @@ def _names(path: str) -> list[str | int]:
     return [int(name) if name.isdigit() else name for name in re.findall(r"[^.\[\]]+", path)]
 
 
-def _changed(path: str, value: str | None) -> Any:  # noqa: ANN401 - a document
+def _changed(path: str, value: str | None) -> Any:
     document: Any = load(VALID.encode())
     if not path:
         return load((value or "").encode())
@@ -1190,6 +1197,35 @@ def test_a_wrong_value_has_one_problem_that_names_field_and_remedy(path: str, va
     assert len(caught.value.problems) == 1
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def _as_yaml(value: object) -> str:
+    match value:
+        case dict():
+            pairs = (f"{_as_yaml(key)}: {_as_yaml(part)}" for key, part in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        case list():
+            return "[" + ", ".join(map(_as_yaml, value)) + "]"
+        case float() if math.isinf(value):
+            return "1e999"
+        case _:
+            return json.dumps(value)
+
+
+@pytest.mark.parametrize(("path", "value", "message"), TABLE)
+def test_nothing_is_reached_and_nothing_written_for_a_wrong_value(
+    path: str, value: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Connection) -> Clients:
+        pytest.fail("the file is not usable, so there is nothing to connect for")
+
+    file = tmp_path / "wrong.yaml"
+    file.write_text(_as_yaml(_changed(path, value)))
+
+    code = main(["push", str(file)], Desk(connect=refuse))
+
+    assert code == ExitCode.UNUSABLE
+    assert capsys.readouterr().err.splitlines()[0] == message
 
 
 def test_the_document_that_the_table_changes_is_valid() -> None:

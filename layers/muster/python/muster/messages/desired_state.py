@@ -49,7 +49,7 @@ SCHEMA: Final = 1
 MAX_CONTACTS_BYTES: Final = 8192
 """An advanced parameter of Parameter Store holds no more."""
 
-CommunicationPreference = Literal[
+type CommunicationPreference = Literal[
     "Case Created",
     "Case Updated",
     "Case Acknowledged",
@@ -67,6 +67,7 @@ CommunicationPreference = Literal[
     "Deregister Delegated Administrator",
     "Disable AWS Service Access",
 ]
+COMMUNICATION_PREFERENCES: Final[tuple[str, ...]] = get_args(CommunicationPreference.__value__)
 
 _ACCOUNT_ID = r"^[0-9]{12}$"
 _UNIT_ID = r"^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$"
@@ -441,7 +442,7 @@ class ContactDocument(_Document):
 
     def to_domain(self) -> IncidentResponder:
         """Return the person in the domain's words; every kind listed is the same as ``all``."""
-        every = self.notify == "all" or len(self.notify) == len(get_args(CommunicationPreference))
+        every = self.notify == "all" or len(self.notify) == len(COMMUNICATION_PREFERENCES)
         return IncidentResponder(
             name=self.name,
             job_title=self.job_title,
@@ -643,7 +644,7 @@ REMEDIES: Final[dict[str, str]] = {
     "contacts[].email": "Write an address of 6 to 254 characters, such as first.last@example.com.",
     "contacts[].role": "Write primary, secondary or member.",
     "contacts[].notify": "Write all, or a list of kinds of message: [Case Created, Case Closed].",
-    "contacts[].notify[]": f"Choose from {', '.join(get_args(CommunicationPreference))}.",
+    "contacts[].notify[]": f"Choose from {', '.join(COMMUNICATION_PREFERENCES)}.",
     "containment": "Write keys below it (roles, ec2_triage, existing, preference, overrides), or remove it.",
     "containment.roles": "Write off, verify or managed.",
     "containment.ec2_triage": "Write true or false.",
