@@ -7,9 +7,9 @@ from typing import Final
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from muster.messages.assessment import Assessment, load_assessment
+from muster.messages.assessment import AssessedNotice, Assessment, load_assessment
 from muster.messages.desired_state import canonical_json
-from muster.messages.report import Report, load_report
+from muster.messages.report import Report, ReportedNotice, load_report
 from muster_console.aws import Clients, error_code
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.narration import in_words, plain, show_handoffs
@@ -71,22 +71,19 @@ def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime)
     warning = "; run `muster onboard` to look again" if age > _OLD else ""
     plain(out, f"{'Status':<11} {report.status if report else 'no report yet'}")
     plain(out, f"{'Assessed':<11} {_duration(age)} ago by run {assessment.run}{warning}")
-    membership = assessment.membership
-    if membership:
-        scope = (
-            "the entire organization" if membership.covers_entire_organization else f"{len(membership.unit_ids)} units"
-        )
-        where = f"account {membership.account_id}, {membership.region}"
-        plain(out, f"{'Membership':<11} {membership.id} ({membership.status}) in {where}, covers {scope}")
-    else:
-        plain(out, f"{'Membership':<11} none")
+    membership, scope = assessment.membership, assessment.scope.found
+    units = f"{len(scope.unit_ids)} {'unit' if len(scope.unit_ids) == 1 else 'units'}"
+    covers = "the entire organization" if scope.entire_organization else units
+    where = f"account {membership.account_id}, {membership.region}"
+    plain(out, f"{'Membership':<11} {membership.id} ({membership.status}) in {where}, covers {covers}")
     settling = "" if assessment.settled else " (not settled yet)"
     plain(out, f"{'Accounts':<11} {len(assessment.accounts):,}: {in_words(assessment.counts)}{settling}")
     _show_accounts_for_a_person(out, assessment, stack)
     if report:
         show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
-        for notice in report.notices:
-            plain(out, f"Notice: {notice.subject}: {notice.detail}")
+    notices: list[ReportedNotice | AssessedNotice] = [*(report.notices if report else ()), *assessment.notices]
+    for subject, detail in dict.fromkeys((notice.subject, notice.detail) for notice in notices):
+        plain(out, f"Notice: {subject}: {detail}")
 
 
 def _show_accounts_for_a_person(out: Console, assessment: Assessment, stack: Stack) -> None:
@@ -96,8 +93,7 @@ def _show_accounts_for_a_person(out: Console, assessment: Assessment, stack: Sta
         return
     plain(out, f"{len(waiting):,} {'account needs' if len(waiting) == 1 else 'accounts need'} a person:")
     for account in waiting[:_SHOWN_ACCOUNTS]:
-        remedy = f" → {account.remedy}" if account.remedy else ""
-        plain(out, f"  {account.id} {account.name}: {account.coverage}, {account.reason}{remedy}")
+        plain(out, f"  {account.id} {account.name}: {account.coverage}, {account.reason}")
     if len(waiting) > _SHOWN_ACCOUNTS:
         plain(out, f"  and {len(waiting) - _SHOWN_ACCOUNTS:,} more in s3://{stack.state_bucket}/{ASSESSMENT_KEY}")
 

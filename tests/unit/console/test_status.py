@@ -10,7 +10,7 @@ PROD = ("r-ab12", "ou-ab12-11111111", "ou-ab12-22222222")
 
 def _account(number: int, coverage: str = "Covered", **more: Any) -> dict[str, Any]:
     account = {"id": f"{number:012}", "name": f"app-{number}", "state": "ACTIVE", "coverage": coverage}
-    return {**account, "ancestors": list(PROD), **more}
+    return {**account, "ancestors": list(PROD), "cause": None, "reason": "", **more}
 
 
 @pytest.fixture
@@ -21,15 +21,18 @@ def assessed(operator: Operator, cloud: FakeCloud) -> Operator:
             "schema": 1,
             "run": "manual-1",
             "at": "2027-01-31T07:15:00Z",
-            "settled": True,
             "counts": {"Covered": 2, "NotCovered": 1, "Unknown": 1, "Inactive": 0},
             "membership": {
                 "id": "m-1234567890ab",
                 "account_id": "222222222222",
                 "region": "eu-west-1",
                 "status": "Active",
-                "unit_ids": ["ou-ab12-11111111"],
             },
+            "scope": {
+                "asked": {"entire_organization": False, "unit_ids": ["ou-ab12-11111111"]},
+                "found": {"entire_organization": False, "unit_ids": ["ou-ab12-11111111"]},
+            },
+            "notices": [{"subject": "the service counts other accounts than it lists", "detail": "5 and 2"}],
             "accounts": [
                 _account(1),
                 _account(2, ancestors=["r-ab12"]),
@@ -37,10 +40,8 @@ def assessed(operator: Operator, cloud: FakeCloud) -> Operator:
                     3,
                     "NotCovered",
                     reason="in scope, yet Disassociated",
-                    remedy="open a case",
-                    needs_person=True,
                 ),
-                _account(4, "Unknown", reason="its path could not be read", needs_person=True, ancestors=None),
+                _account(4, "Unknown", reason="its path could not be read", ancestors=None),
             ],
             "something_newer": True,
         },
@@ -69,12 +70,13 @@ def test_status_says_counts_membership_age_and_who_needs_a_person(assessed: Oper
     assert ran.out.splitlines() == [
         "Status      NeedsAttention",
         "Assessed    3 hours ago by run manual-1",
-        "Membership  m-1234567890ab (Active) in account 222222222222, eu-west-1, covers 1 units",
+        "Membership  m-1234567890ab (Active) in account 222222222222, eu-west-1, covers 1 unit",
         "Accounts    4: 2 Covered, 1 NotCovered, 1 Unknown",
         "2 accounts need a person:",
-        "  000000000003 app-3: NotCovered, in scope, yet Disassociated → open a case",
+        "  000000000003 app-3: NotCovered, in scope, yet Disassociated",
         "  000000000004 app-4: Unknown, its path could not be read",
         "Notice: ou-ab12-33333333: is in the membership, yet was not asked for",
+        "Notice: the service counts other accounts than it lists: 5 and 2",
     ]
 
 
