@@ -40,7 +40,7 @@ def progress(step: Step) -> str | None:
         return f"{title(step.state):<14} failed with {step.error}"
     if step.moment is Moment.LEFT:
         told = ", ".join(_facts(step.output))
-        return f"{title(step.state):<14} {told}".rstrip() if told or step.state != "Resolve" else None
+        return f"{title(step.state):<14} {told}" if told else None
     return None
 
 
@@ -66,6 +66,8 @@ def _facts(output: Mapping[str, Any]) -> Iterator[str]:
         yield f"{len(handoffs)} {'step' if len(handoffs) == 1 else 'steps'} for somebody else"
     if isinstance(output.get("status"), str):
         yield output["status"]
+    if output.get("MessageId"):
+        yield "message sent"
 
 
 def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:

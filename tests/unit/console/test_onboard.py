@@ -39,6 +39,8 @@ ASSESS = [
     _entered("Assess"),
     _left("Assess", cursor={"token": "x"}, settled=False, accounts_read=40, counts={}),
     _left("Assess", cursor=None, settled=False, accounts_read=69, counts={"Covered": 66, "Settling": 3, "Unknown": 0}),
+    _entered("Announce"),
+    _left("Announce", MessageId="1"),
 ]
 OUTPUT = {
     "status": "Covered",
@@ -97,6 +99,7 @@ def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: 
         "Scoping        added 5 units, 3 of 8 units remain",
         "Assess         40 accounts read",
         "Assess         69 accounts read, 66 Covered, 3 Settling, not settled yet",
+        "Announce       message sent",
         "",
         "Covered Every account in scope is covered.",
         "Membership  m-1234567890ab",
