@@ -31,7 +31,9 @@ def main() -> None:
     "--access", type=click.Choice(("forward", "read", "onboard", "manage")), default="manage", show_default=True
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="A free one when not given.")
-@click.option("--build", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The output of make build.")
+@click.option(
+    "--build", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The output of make build."
+)
 @click.option("--application-account", help="The account to deploy in.")
 @click.option("--region", help="The Region to deploy in.")
 def up(
@@ -126,7 +128,7 @@ def _mentions(organization: Path, account: str) -> bool:
 
 def _push(desired_state: Path, url: str, account: str, region: str) -> None:
     """Store the desired state as an operator would: with the console, which this package does not import."""
-    command = [sys.executable, "-m", "muster_console", "push", str(desired_state), "--endpoint-url", url]
+    command = [sys.executable, "-m", "muster_console", "--endpoint-url", url, "push", str(desired_state)]
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
         "AWS_ACCESS_KEY_ID": account,

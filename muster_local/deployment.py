@@ -13,6 +13,7 @@ import yaml
 from moto.cloudformation.exceptions import ValidationError as CloudFormationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import NULL_MODELS, get_model_map
+from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.parser.api import InvalidDefinition
 from samtranslator.parser.parser import Parser
 from samtranslator.public.exceptions import InvalidDocumentException
@@ -104,6 +105,29 @@ def deploy(
     return Stack(name, outputs, functions)
 
 
+def version_buckets_of_templates() -> None:
+    """Let CloudFormation switch on a bucket's versioning: moto ignores that property."""
+    inner = FakeBucket.create_from_cloudformation_json
+    original = getattr(inner.__func__, "wraps", inner)
+
+    def create(
+        cls: type[FakeBucket],
+        resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+        **more: Any,
+    ) -> FakeBucket:
+        bucket = original(resource_name, cloudformation_json, account_id, region_name, **more)
+        status = cloudformation_json.get("Properties", {}).get("VersioningConfiguration", {}).get("Status")
+        if status:
+            s3_backends[account_id]["aws"].put_bucket_versioning(resource_name, status)
+        return bucket
+
+    create.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    FakeBucket.create_from_cloudformation_json = classmethod(create)  # type: ignore[arg-type] # moto is untyped
+
+
 # --- what SAM would upload --------------------------------------------------------------------------------------------
 
 
@@ -171,7 +195,7 @@ def _leave_code_on_disk(body: Mapping[str, Any], layers: set[str]) -> None:
 
 def _drop_what_moto_lacks(body: Mapping[str, Any]) -> tuple[str, ...]:
     resources = body["Resources"]
-    known = {*get_model_map(), *NULL_MODELS}
+    known = set(get_model_map())
     dropped = {name: resource["Type"] for name, resource in resources.items() if resource["Type"] not in known}
     for name in dropped:
         del resources[name]
@@ -181,7 +205,7 @@ def _drop_what_moto_lacks(body: Mapping[str, Any]) -> tuple[str, ...]:
         resource.pop("DependsOn", None)
         if kept:
             resource["DependsOn"] = kept
-    return tuple(sorted(set(dropped.values())))
+    return tuple(sorted(set(dropped.values()) - set(NULL_MODELS)))
 
 
 def _references(value: Any) -> list[Any]:

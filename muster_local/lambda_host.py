@@ -123,7 +123,7 @@ class LambdaHost:
     def start_child(self, spec: FunctionSpec, runtime_api: str) -> tuple[subprocess.Popen[bytes], str]:
         """Start one child; return it with the access key that it signs with."""
         credentials = self._credentials(spec.role_arn, f"{spec.name}-{uuid.uuid4().hex[:8]}")
-        environment = self._environment(spec, runtime_api) | credentials
+        environment = {**self._environment(spec, runtime_api), **credentials}
         log = self._folder / f"{spec.name}.log"
         command = [
             *(sys.executable, *(("-S",) if spec.isolated else ()), "-c", _CHILD),
@@ -145,7 +145,11 @@ class LambdaHost:
         return self._starter.submit(start).result(), credentials["AWS_ACCESS_KEY_ID"]
 
     def _environment(self, spec: FunctionSpec, runtime_api: str) -> dict[str, str]:
-        path = [str(spec.code), *(str(layer) for layer in spec.layers), *([str(self._runtime)] if spec.isolated else [])]
+        path = [
+            str(spec.code),
+            *(str(layer) for layer in spec.layers),
+            *([str(self._runtime)] if spec.isolated else []),
+        ]
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         return {
             **inherited,

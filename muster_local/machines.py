@@ -23,13 +23,13 @@ from moto.core.config import default_user_config
 from moto.stepfunctions import models as machine_models
 from moto.stepfunctions.parser import models as parser_models
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
-from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.event import event_manager
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
@@ -102,7 +102,7 @@ def quote_strings_in_jsonata() -> None:
 
 
 def read_escapes_in_literals() -> None:
-    """Read ``\\"`` and ``\\n`` in literal strings as JSON does: moto keeps them as they are written."""
+    r"""Read ``\"`` and ``\n`` in literal strings as JSON does: moto keeps them as they are written."""
 
     def inner_string(parser_rule_context: Any) -> str | None:
         text = str(parser_rule_context.getText())
@@ -204,7 +204,8 @@ class _Clients:
         key = (service_name, region_name, credentials["AWS_ACCESS_KEY_ID"], self._surroundings.endpoint_url())
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = boto3.Session().client(
+                session: Any = boto3.Session()  # typed by service name, of which any may come
+                self._clients[key] = session.client(
                     service_name,
                     region_name=region_name,
                     endpoint_url=self._surroundings.endpoint_url(),

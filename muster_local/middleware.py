@@ -51,13 +51,15 @@ from muster_local.recorder import Permission, Recorder, role_name
 
 type StartResponse = Callable[..., Any]
 type WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
-type Control = Callable[[str, str, bytes], tuple[int, Any] | None]
+type Control = Callable[[str, str, bytes], tuple[int, Any]]
 
 # Regions in which an account has to opt in (the general reference's list of Regions).
 OPT_IN_REGIONS = frozenset(
-    "af-south-1 ap-east-1 ap-east-2 ap-south-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 "
-    "ap-southeast-7 ca-west-1 eu-central-2 eu-south-1 eu-south-2 il-central-1 me-central-1 me-south-1 "
-    "mx-central-1".split()
+    {
+        *("af-south-1", "ap-east-1", "ap-east-2", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5"),
+        *("ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-south-1", "eu-south-2", "il-central-1"),
+        *("me-central-1", "me-south-1", "mx-central-1"),
+    }
 )
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
@@ -205,16 +207,11 @@ class Middleware:
         body = _read_body(environ)
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_muster/"):
-            answer = self._control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body)
+            answer = _json(*self.control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body))
         else:
             answer = self._answer(environ, body)
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
         return [answer.body]
-
-    def _control(self, method: str, path: str, body: bytes) -> Answer:
-        found = self.control(method, path, body)
-        status, document = found or (HTTPStatus.NOT_FOUND, {"error": f"there is no {method} /_muster/{path}"})
-        return _json(status, document)
 
     def _answer(self, environ: Environ, body: bytes) -> Answer:
         try:
@@ -388,7 +385,8 @@ def error_answer(model: OperationModel, code: str, message: str, *, method: str 
 
 
 def _status(model: OperationModel, code: str, serialized: int) -> int:
-    for shape in model.service_model.error_shapes:
+    shapes: list[Any] = model.service_model.error_shapes
+    for shape in shapes:
         if code in {shape.name, shape.error_code}:
             known = shape.metadata.get("error", {}).get("httpStatusCode")
             fault = HTTPStatus.INTERNAL_SERVER_ERROR if shape.metadata.get("fault") else None

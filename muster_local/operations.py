@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
@@ -84,9 +84,10 @@ def scope_of(environ: Environ) -> Scope:
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, by its signing name."""
     try:
-        return get_service_model(_BOTOCORE_NAMES.get(service, service))
+        model: ServiceModel = get_service_model(_BOTOCORE_NAMES.get(service, service))
     except UnknownServiceError:
         raise UnrecognizedRequestError(f"no service is signed for as {service!r}") from None
+    return model
 
 
 def identify(environ: Environ, body: bytes, scope: Scope) -> Call:
@@ -115,7 +116,7 @@ def identify(environ: Environ, body: bytes, scope: Scope) -> Call:
     return Call(scope.service, operation.name, region, "", None, dict(parameters or {}), operation)
 
 
-def _mask(value: Any, shape: Shape) -> Any:
+def _mask(value: Any, shape: Any) -> Any:
     if shape.metadata.get("sensitive"):
         return MASK
     match shape.type_name, value:

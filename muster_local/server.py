@@ -1,30 +1,31 @@
 """The embedded cloud: one process on loopback that speaks AWS, with the application deployed in it."""
 
-import json
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from platform import machine as host_architecture
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import boto3
-from botocore.client import BaseClient
 from botocore.config import Config
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.core.exceptions import ServiceException
+from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from muster_local import deployment, machines, middleware, organization_file, world
-from muster_local.faults import FaultError
-from muster_local.lambda_host import LambdaHost
+from muster_local import control, deployment, machines, middleware, organization_file, world
+from muster_local.authorization import identity_policies
+from muster_local.faults import Faults
+from muster_local.lambda_host import FunctionSpec, LambdaHost
 from muster_local.middleware import Middleware
-from muster_local.switches import SwitchValueError, UnknownSwitchError
 
 ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
 DEPLOYMENT_NAME = "muster"
@@ -76,12 +77,12 @@ class EmbeddedCloud:
         self._report = report
         self._server: _Server | None = None
         self._host: LambdaHost | None = None
-        self._world: Any = None
+        self._world: world.World | None = None
         self._templates: dict[tuple[Path, int], deployment.Template] = {}
         self._middleware = Middleware(
             application=DomainDispatcherApplication(create_backend_app),
-            surroundings=_World(lambda: self._world),
-            control=self._control,
+            surroundings=_World(self),
+            control=control.Control(self).answer,
             kill_function=lambda key: self._host is not None and self._host.kill(key),
             report=report,
         )
@@ -97,15 +98,18 @@ class EmbeddedCloud:
 
     def start(self) -> None:
         """Listen on loopback and deploy the application."""
+        # moto logs causes of failures, which may quote what was sent.
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
         world.install()
         run_functions_in_the_lambda_host(lambda: self._host)
         middleware.name_accounts_as_their_root()
+        deployment.version_buckets_of_templates()
         machines.install(
             machines.Surroundings(
                 endpoint_url=lambda: self.url,
                 credentials=self._middleware.sessions.issue,
-                now=lambda: self._world.clock.now(),
-                sleep=lambda seconds: self._world.clock.sleep(seconds),
+                now=self._now,
+                sleep=self._sleep,
             )
         )
         self._server = _Server(self._middleware, self._port)
@@ -149,7 +153,6 @@ class EmbeddedCloud:
         """Start."""
         self.start()
         return self
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop."""
@@ -158,9 +161,16 @@ class EmbeddedCloud:
     # --- for whoever drives it ---
 
     @property
-    def world(self) -> Any:
+    def world(self) -> world.World:
         """The simulated world: clock, switches, organization."""
+        if self._world is None:
+            raise EmbeddedCloudError("the embedded cloud is not started")
         return self._world
+
+    @property
+    def faults(self) -> Faults:
+        """The faults of calls that the application makes."""
+        return self._middleware.faults
 
     @property
     def application_account(self) -> str:
@@ -175,20 +185,18 @@ class EmbeddedCloud:
     @property
     def management_account(self) -> str:
         """The organization's management account."""
-        return str(self._world.organization.management_account.id)
+        return self.world.organization.management_account.id
 
-    def client(self, service: str, account: str | None = None, region: str | None = None) -> BaseClient:
+    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
         """Return a client that acts as an account; as the application's own in its own Region by default."""
-        return cast(
-            "BaseClient",
-            boto3.Session().client(  # type: ignore[call-overload] # the name is any service's
-                service,
-                region_name=region or self._region,
-                endpoint_url=self.url,
-                aws_access_key_id=account or self.application_account,
-                aws_secret_access_key="embedded",  # noqa: S106 - no secret: every account's key is its own id
-                config=Config(proxies={}, retries={"total_max_attempts": 1}),
-            ),
+        session: Any = boto3.Session()  # typed by service name, of which any may come
+        return session.client(
+            service,
+            region_name=region or self._region,
+            endpoint_url=self.url,
+            aws_access_key_id=account or self.application_account,
+            aws_secret_access_key="embedded",  # noqa: S106 - no secret: every account's key is its own id
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
         )
 
     def calls(self) -> list[dict[str, Any]]:
@@ -207,17 +215,33 @@ class EmbeddedCloud:
             for permission in self._middleware.recorder.permissions()
         ]
 
+    def role_policies(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the identity policies of every role that was deployed, by its name, as IAM has them."""
+        accounts = {self.management_account, self.application_account}
+        roles = [role for account in accounts for role in iam_backends[account]["aws"].roles.values()]
+        return {
+            str(role.name): list(identity_policies(str(role.arn)))
+            for role in roles
+            if role.name.startswith(f"{DEPLOYMENT_NAME}-")
+        }
+
     def clear_calls(self) -> None:
         """Forget the calls so far."""
         self._middleware.recorder.clear_calls()
 
     def set_faults(self, faults: list[dict[str, Any]]) -> None:
         """Replace the list of faults. Raises FaultError."""
-        self._middleware.faults.replace(faults)
+        self.faults.replace(faults)
 
     def logs(self) -> dict[str, str]:
         """Return everything the functions have written, by function."""
         return self._host.logs() if self._host else {}
+
+    def _now(self) -> datetime:
+        return self.world.clock.now()
+
+    def _sleep(self, seconds: float) -> None:
+        self.world.clock.sleep(seconds)
 
     # --- deployment ---
 
@@ -227,12 +251,12 @@ class EmbeddedCloud:
             "Architecture": "arm64" if host_architecture().lower() in {"arm64", "aarch64"} else "x86_64",
             "ManagementAccountId": self.management_account,
             "ApplicationAccountId": self.application_account,
-            "OrganizationId": self._world.organization.id,
+            "OrganizationId": self.world.organization.id,
             "Access": self._access,
         }
         application = self._template or (self._build or self._root) / "template.yaml"
         management = self._management_template or self._root / "stacks" / "management-account.yaml"
-        specs = {}
+        specs: dict[str, FunctionSpec] = {}
         for path, name, account in (
             (management, f"{DEPLOYMENT_NAME}-management", self.management_account),
             (application, DEPLOYMENT_NAME, self.application_account),
@@ -269,90 +293,23 @@ class EmbeddedCloud:
                 for machine in backend.state_machines:
                     for execution in machine.executions:
                         if execution.status == "RUNNING":
-                            execution.stop(self._world.clock.now(), "Reset", "The embedded cloud begins anew")
-
-    # --- /_muster ---
-
-    def _control(self, method: str, path: str, body: bytes) -> tuple[int, Any] | None:
-        try:
-            document = json.loads(body) if body else None
-            return self._answer_control(method, path, document)
-        except (FaultError, UnknownSwitchError, SwitchValueError, EmbeddedCloudError) as error:
-            return HTTPStatus.BAD_REQUEST, {"error": str(error)}
-        except (ValueError, TypeError, KeyError) as error:
-            return HTTPStatus.BAD_REQUEST, {"error": f"the request is not understood: {error}"}
-
-    def _answer_control(self, method: str, path: str, document: Any) -> tuple[int, Any] | None:
-        match method, path:
-            case "GET", "calls":
-                return HTTPStatus.OK, self.calls()
-            case "DELETE", "calls":
-                self.clear_calls()
-                return HTTPStatus.OK, []
-            case "GET", "faults":
-                return HTTPStatus.OK, self._middleware.faults.as_list()
-            case "POST", "faults":
-                self.set_faults(document)
-                return HTTPStatus.OK, self._middleware.faults.as_list()
-            case "GET", "clock":
-                return HTTPStatus.OK, {"now": self._world.clock.now().isoformat()}
-            case "POST", "clock":
-                self._world.clock.advance(float(_only(document, "advance_s")))
-                return HTTPStatus.OK, {"now": self._world.clock.now().isoformat()}
-            case "GET", "switches":
-                return HTTPStatus.OK, self._world.switches.as_dict()
-            case "POST", "switches":
-                self._set_switches(document)
-                return HTTPStatus.OK, self._world.switches.as_dict()
-            case "GET", "permissions":
-                return HTTPStatus.OK, self.permissions()
-            case "GET", "logs":
-                return HTTPStatus.OK, self.logs()
-            case "POST", "reset":
-                self._reset_as_asked(document or {})
-                return HTTPStatus.OK, {"url": self.url}
-            case _:
-                return None
-
-    def _set_switches(self, document: Any) -> None:
-        if not isinstance(document, Mapping):
-            raise EmbeddedCloudError("switches are an object of names and values")
-        before = self._world.switches.as_dict()
-        try:
-            for name, value in document.items():
-                self._world.switches.set(name, value)
-        except (UnknownSwitchError, SwitchValueError):
-            for name, value in before.items():
-                self._world.switches.set(name, value)
-            raise
-
-    def _reset_as_asked(self, document: Mapping[str, Any]) -> None:
-        known = {"organization", "access", "application_account", "region"}
-        if unknown := sorted(set(document) - known):
-            raise EmbeddedCloudError(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
-        organization = Path(document["organization"]) if "organization" in document else None
-        self.reset(
-            organization=organization,
-            access=document.get("access"),
-            application_account=document.get("application_account"),
-            region=document.get("region"),
-        )
+                            execution.stop(self._now(), "Reset", "The embedded cloud begins anew")
 
 
 class _World:
     """What the middleware asks of the world, whichever is the present one."""
 
-    def __init__(self, present: Callable[[], Any]) -> None:
-        self._present = present
+    def __init__(self, cloud: EmbeddedCloud) -> None:
+        self._cloud = cloud
 
     def is_region_enabled(self, account: str, region: str) -> bool:
-        return bool(self._present().is_region_enabled(account, region))
+        return self._cloud.world.is_region_enabled(account, region)
 
     def switch(self, name: str) -> str:
-        return str(self._present().switches.get(name))
+        return self._cloud.world.switches.get(name)
 
     def time(self) -> str:
-        return str(self._present().clock.now().isoformat())
+        return self._cloud.world.clock.now().isoformat()
 
 
 class _RequestHandler(MotoRequestHandler):
@@ -426,7 +383,7 @@ def run_functions_in_the_lambda_host(host: Callable[[], LambdaHost | None]) -> N
     """Let Lambda's Invoke run the function: without containers moto echoes the payload."""
     default_user_config["lambda"] = {"use_docker": False}
 
-    def invoke(
+    def invoke(  # noqa: PLR0917 - moto's own signature
         self: LambdaSimpleBackend,
         function_name: str,
         qualifier: str | None,
