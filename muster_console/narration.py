@@ -45,22 +45,13 @@ def progress(step: Step) -> str | None:
 
 
 def _facts(output: Mapping[str, Any]) -> Iterator[str]:
-    changes = rows(output.get("changes")) if "changes" in output else None
-    if changes is not None:
-        yield from (_change(change) for change in changes)
-        if not changes:
-            yield "nothing to change"
+    if "changes" in output:
+        yield from map(_change, rows(output["changes"])) if rows(output["changes"]) else ("nothing to change",)
     if output.get("waiting_for"):
         yield f"waits for {output['waiting_for']}"
     if output.get("more") and isinstance(output.get("remaining"), int):
         yield f"{output['remaining']} of {output.get('resolved', '?')} units remain"
-    if output.get("accounts_read"):
-        yield f"{output['accounts_read']:,} accounts read"
-    counts = output.get("counts")
-    if isinstance(counts, Mapping) and counts:
-        yield in_words(counts)
-    if output.get("settled") is False and not output.get("cursor"):
-        yield "not settled yet"
+    yield from _inventory(output)
     handoffs = rows(output.get("handoffs"))
     if handoffs:
         yield f"{len(handoffs)} {'step' if len(handoffs) == 1 else 'steps'} for somebody else"
@@ -68,6 +59,16 @@ def _facts(output: Mapping[str, Any]) -> Iterator[str]:
         yield output["status"]
     if output.get("MessageId"):
         yield "message sent"
+
+
+def _inventory(output: Mapping[str, Any]) -> Iterator[str]:
+    if output.get("accounts_read"):
+        yield f"{output['accounts_read']:,} accounts read"
+    counts = output.get("counts")
+    if isinstance(counts, Mapping) and counts:
+        yield in_words(counts)
+    if output.get("settled") is False and not output.get("cursor"):
+        yield "not settled yet"
 
 
 def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:
