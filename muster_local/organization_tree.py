@@ -6,7 +6,6 @@ Security Incident Response follows the organization with a delay, so it asks whe
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from moto.organizations.models import OrganizationsBackend, organizations_backends
 
@@ -133,7 +132,3 @@ class OrganizationTree:
     def has_service_access(self, principal: str) -> bool:
         """Whether trusted access is enabled for a service."""
         return any(entry["ServicePrincipal"] == principal for entry in self.backend.services)
-
-    def members(self) -> dict[str, Any]:
-        """Return moto's own account objects by id."""
-        return {account.id: account for account in self.backend.accounts}

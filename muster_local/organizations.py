@@ -29,6 +29,7 @@ from moto.organizations.models import (
 )
 from moto.organizations.responses import OrganizationsResponse
 
+from muster_local.coverage import settle
 from muster_local.model_check import Problem, Rule, problems
 from muster_local.organization_file import MAX_DEPTH
 from muster_local.simulation import World, current
@@ -36,6 +37,7 @@ from muster_local.simulation import World, current
 PAGE_SIZE = 20
 SERVICE_PRINCIPAL = "security-ir.amazonaws.com"
 
+_READS = ("List", "Describe")
 _NEVER_PAGED_BY_MOTO: Mapping[str, str] = {
     "ListChildren": "Children",
     "ListParents": "Parents",
@@ -127,7 +129,7 @@ def let_administrators_read() -> None:
         management, partition = membership
         backend = organizations_backends[management][partition]
         action = response._get_action()
-        reads = action.startswith(("List", "Describe"))
+        reads = action.startswith(_READS)
         is_administrator = any(entry.account.id == account for entry in backend.admins)
         if action == "DescribeOrganization" or (reads and is_administrator):
             return backend
@@ -144,6 +146,8 @@ def check_and_throttle_every_call() -> None:
         try:
             _throttle(response.current_account, action)
             _check_input(action, response.request_params)
+            if not action.startswith(_READS):
+                _settle_before_a_change()
             status, headers, body = unpatched["call_action"](response)
             if action in _NEVER_PAGED_BY_MOTO and int(status) < 300:  # noqa: PLR2004 - HTTP: below 300 is success
                 body = _paged(body, _NEVER_PAGED_BY_MOTO[action], response.request_params)
@@ -360,6 +364,13 @@ def _end_memberships(world: World, status: str) -> None:
     for membership in world.memberships:
         if membership.is_active:
             membership.end(status, world.clock.now())
+
+
+def _settle_before_a_change() -> None:
+    """Let the service finish what it would have done by now, before the world under it changes."""
+    world = current()
+    with world.lock:
+        settle(world)
 
 
 def _throttle(account: str, action: str) -> None:

@@ -117,7 +117,6 @@ class SecurityIncidentResponseBackend(BaseBackend):
         """Describe a membership to its account or to the delegated administrator."""
         world = self._world
         membership = self._membership(request)
-        settle(world)
         scope = reported_scope(world, membership)
         answer: Answer = {
             **_summary(membership),
@@ -185,7 +184,6 @@ class SecurityIncidentResponseBackend(BaseBackend):
         """Say of each account whether it is covered; what cannot be said stands under errors, in the same 200."""
         world = self._world
         membership = self._active_membership(request)
-        settle(world)
         answer: Answer = {"items": [], "errors": []}
         for account_id in dict.fromkeys(request["accountIds"]):
             position = world.tree.position(account_id)
@@ -462,6 +460,7 @@ class SecurityIncidentResponseResponse(BaseResponse):
                 reason="UNKNOWN_OPERATION",
             )
         with world.lock:
+            settle(world)
             self._throttle(world, operation)
             model = get_service_model(SERVICE).operation_model(operation)
             request = self._request(model)

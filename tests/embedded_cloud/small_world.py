@@ -144,7 +144,8 @@ def load() -> SmallWorld:
 @cache
 def client(service: str, account: str, region: str) -> Any:
     """Return a client that acts as an account, does not retry, and leaves the checks to the service."""
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    return session.client(
         service,
         region_name=region,
         aws_access_key_id=account,
