@@ -1,12 +1,24 @@
 """The steps, wired to the fakes, and the desired states that tests start from."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
 from muster.domain.membership import Home
-from muster.domain.outcomes import Change, ScopingOutcome, SignUpOutcome
+from muster.domain.outcomes import AssessOutcome, Change, ScopingOutcome, SignUpOutcome
 from muster.domain.scope import DesiredScope, EntireOrganization
+from muster.steps.assess import Assess
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
-from tests.fakes.ports import FakeDocuments, FakeManagement, FakeOrganizations, FakeReader, FakeResponders, FakeWriter
+from tests.fakes.ports import (
+    FakeDocuments,
+    FakeManagement,
+    FakeOrganizations,
+    FakeReader,
+    FakeResponders,
+    FakeTriageRoles,
+    FakeWriter,
+)
 from tests.fakes.world import HOME_REGION, SECURITY, World
 
 
@@ -77,6 +89,43 @@ def scope_until_done(
     while outcomes[-1].more:
         outcomes.append(scope(world, desired, run=run, membership_id=membership_id, cursor=outcomes[-1].cursor))
     return outcomes
+
+
+SETTLE = timedelta(minutes=30)
+
+
+def assess(
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    run: str = "run-1",
+    membership_id: str = "m-0123456789ab",
+    number: int = 1,
+    changed_at: datetime | None = None,
+    pages_per_slice: int = 100,
+    scoped: bool = True,
+) -> AssessOutcome:
+    """Run one pass of Assess, slice by slice, after a scoping that changes nothing."""
+    wanted = desired or desired_state()
+    if scoped:
+        scope(world, replace(wanted, mode=Mode.OBSERVE), run=run, membership_id=membership_id)
+    step = Assess(FakeOrganizations(world), FakeReader(world), FakeTriageRoles(world), FakeDocuments(world))
+    cursor = None
+    while True:
+        outcome = step.apply(
+            wanted,
+            run=run,
+            membership_id=membership_id,
+            at=world.now,
+            number=number,
+            cursor=cursor,
+            changed_at=changed_at,
+            settle=SETTLE,
+            pages_per_slice=pages_per_slice,
+        )
+        cursor = outcome.cursor
+        if cursor is None:
+            return outcome
 
 
 def kinds(changes: tuple[Change, ...]) -> list[str]:
