@@ -1,0 +1,86 @@
+"""What the steps store is what the console reads, and what the schemas in ``docs`` say."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonschema
+
+from muster.domain.assessment import InventoryRow, assess_accounts, to_document
+from muster.domain.diagnosis import Circumstances, Coverage
+from muster.domain.membership import Association, Membership
+from muster.domain.observed import Known, Unknown
+from muster.domain.organization import Account, AccountState
+from muster.domain.scope import OrganizationalUnits
+from muster.messages.assessment import AssessedAccount, load_assessment
+from muster_console.schemas import texts
+
+AT = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
+UNIT = "ou-ab12-11111111"
+
+
+def _account(number: int, state: AccountState = AccountState.ACTIVE, *ancestors: str) -> Account:
+    return Account(id=f"{number:012}", name=f"app-{number}", state=state, ancestors=ancestors or None, joined_at=AT)
+
+
+def _assessment() -> dict[str, Any]:
+    membership = Membership(
+        id="m-1234567890ab",
+        arn="arn:aws:security-ir:eu-west-1:222222222222:membership/m-1234567890ab",
+        account_id="222222222222",
+        region="eu-west-1",
+        name="example",
+        status="Active",
+        activated_at=AT,
+        accounts_covered=1,
+        triage_enabled=True,
+        covers_entire_organization=False,
+        unit_ids=frozenset({UNIT}),
+    )
+    around = Circumstances(
+        scope=OrganizationalUnits(frozenset({UNIT})), membership=membership, at=AT, settle=timedelta(hours=1)
+    )
+    active = AccountState.ACTIVE
+    rows = [
+        InventoryRow(_account(1, active, "r-ab12", UNIT), Known(Association.ASSOCIATED)),
+        InventoryRow(_account(2, active, "r-ab12", UNIT), Unknown("denied")),
+        InventoryRow(_account(3, active, "r-ab12"), Known(Association.UNASSOCIATED)),
+        InventoryRow(_account(4, AccountState.CLOSED, "r-ab12"), None),
+        InventoryRow(_account(5), Known(Association.DISASSOCIATED)),
+    ]
+    assessed = assess_accounts(rows, {}, around=around, earlier=None)
+    return to_document(assessed, run="manual-1", management="000000000003", around=around)
+
+
+def test_the_assessment_that_is_stored_is_the_one_that_is_read() -> None:
+    stored = _assessment()
+
+    read = load_assessment(json.dumps(stored))
+
+    assert read.model_dump(mode="json", by_alias=True, exclude_defaults=True).keys() <= stored.keys()
+    assert [account.coverage for account in read.accounts] == [account["coverage"] for account in stored["accounts"]]
+    assert [account.id for account in read.accounts if account.management] == ["000000000003"]
+    assert read.scope.found.unit_ids == (UNIT,)
+
+
+def test_the_assessment_that_is_stored_follows_its_schema() -> None:
+    jsonschema.Draft202012Validator(json.loads(texts()["assessment.schema.json"])).validate(_assessment())
+
+
+def test_the_schema_of_the_assessment_names_every_member() -> None:
+    schema = json.loads(texts()["assessment.schema.json"])
+    stored = _assessment()
+
+    assert stored.keys() == schema["properties"].keys()
+    assert stored["membership"].keys() == schema["$defs"]["AssessedMembership"]["properties"].keys()
+    named = schema["$defs"]["AssessedAccount"]["properties"].keys()
+    assert all(account.keys() <= named for account in stored["accounts"])
+
+
+def test_console_and_domain_agree_on_who_needs_a_person() -> None:
+    for coverage in Coverage:
+        account = AssessedAccount(
+            id="1", name="a", state="ACTIVE", ancestors=None, coverage=coverage, cause=None, reason=""
+        )
+
+        assert account.needs_person == coverage.needs_person
