@@ -43,6 +43,8 @@ def test_a_sleeper_waits_for_somebody_else_when_the_clock_does_not_advance_by_it
 
     sleeper = threading.Thread(target=sleep, daemon=True)
     sleeper.start()
+    while not clock._moved._waiters:  # type: ignore[attr-defined] # the sleeper has not lain down yet
+        pass
     clock.advance(3599)
     assert not woke.wait(timeout=0.05)
     clock.advance(1)
