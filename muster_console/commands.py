@@ -194,7 +194,7 @@ def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
     if as_json:
         plain(desk.out, standing.as_json())
         return standing.exit_code()
-    if tree:
+    if tree and standing.assessment:
         for root in draw(read_units(clients), standing.assessment.accounts):
             desk.out.print(root, highlight=False, soft_wrap=True)
         desk.out.print()

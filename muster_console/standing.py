@@ -21,9 +21,9 @@ _OLD: Final = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The latest assessment, and the latest report if there is one."""
+    """The latest assessment and the latest report. A run that waits for a handoff may leave a report only."""
 
-    assessment: Assessment
+    assessment: Assessment | None
     report: Report | None
 
     def exit_code(self) -> ExitCode:
@@ -34,19 +34,22 @@ class Standing:
         """Return both documents as one JSON object."""
         return canonical_json(
             {
-                "assessment": self.assessment.model_dump(mode="json", by_alias=True),
-                "report": self.report.model_dump(mode="json", by_alias=True) if self.report else None,
+                "assessment": self.assessment and self.assessment.model_dump(mode="json", by_alias=True),
+                "report": self.report and self.report.model_dump(mode="json", by_alias=True),
             }
         )
 
 
 def read_standing(clients: Clients, stack: Stack) -> Standing:
-    """Read both documents. Raises ConsoleError when there is no assessment, or one that this version cannot read."""
+    """Read both documents. Raises ConsoleError when there is neither, or one that this version cannot read."""
     found, reported = (_read(clients, stack.state_bucket, key) for key in (ASSESSMENT_KEY, REPORT_KEY))
-    if found is None:
+    if found is None and reported is None:
         raise ConsoleError("There is no assessment yet.", "Run `muster onboard`.", ExitCode.NEEDS_PERSON)
     try:
-        return Standing(load_assessment(found), load_report(reported) if reported else None)
+        return Standing(
+            assessment=load_assessment(found) if found else None,
+            report=load_report(reported) if reported else None,
+        )
     except ValueError as error:
         raise ConsoleError(
             "This version of muster cannot read the latest assessment or report.",
@@ -67,9 +70,25 @@ def _read(clients: Clients, bucket: str, key: str) -> bytes | None:
 def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime) -> None:
     """Print counts, membership and what needs a person."""
     assessment, report = standing.assessment, standing.report
+    plain(out, f"{'Status':<11} {report.status if report else 'no report yet'}")
+    if assessment:
+        _show_assessment(out, assessment, now)
+        _show_accounts_for_a_person(out, assessment, stack)
+    else:
+        plain(out, f"{'Assessed':<11} never")
+    if report:
+        show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
+    notices: list[ReportedNotice | AssessedNotice] = [
+        *(report.notices if report else ()),
+        *(assessment.notices if assessment else ()),
+    ]
+    for subject, detail in dict.fromkeys((notice.subject, notice.detail) for notice in notices):
+        plain(out, f"Notice: {subject}: {detail}")
+
+
+def _show_assessment(out: Console, assessment: Assessment, now: datetime) -> None:
     age = now - assessment.at
     warning = "; run `muster onboard` to look again" if age > _OLD else ""
-    plain(out, f"{'Status':<11} {report.status if report else 'no report yet'}")
     plain(out, f"{'Assessed':<11} {_duration(age)} ago by run {assessment.run}{warning}")
     membership, scope = assessment.membership, assessment.scope.found
     units = f"{len(scope.unit_ids)} {'unit' if len(scope.unit_ids) == 1 else 'units'}"
@@ -78,12 +97,6 @@ def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime)
     plain(out, f"{'Membership':<11} {membership.id} ({membership.status}) in {where}, covers {covers}")
     settling = "" if assessment.settled else " (not settled yet)"
     plain(out, f"{'Accounts':<11} {len(assessment.accounts):,}: {in_words(assessment.counts)}{settling}")
-    _show_accounts_for_a_person(out, assessment, stack)
-    if report:
-        show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
-    notices: list[ReportedNotice | AssessedNotice] = [*(report.notices if report else ()), *assessment.notices]
-    for subject, detail in dict.fromkeys((notice.subject, notice.detail) for notice in notices):
-        plain(out, f"Notice: {subject}: {detail}")
 
 
 def _show_accounts_for_a_person(out: Console, assessment: Assessment, stack: Stack) -> None:

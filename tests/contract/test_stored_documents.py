@@ -11,8 +11,12 @@ from muster.domain.diagnosis import Circumstances, Coverage
 from muster.domain.membership import Association, Membership
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
+from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
+from muster.domain.report import RunReport, accounts_in_need
+from muster.domain.report import to_document as report_to_document
 from muster.domain.scope import OrganizationalUnits
 from muster.messages.assessment import AssessedAccount, load_assessment
+from muster.messages.report import load_report
 from muster_console.schemas import texts
 
 AT = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
@@ -75,6 +79,43 @@ def test_the_schema_of_the_assessment_names_every_member() -> None:
     assert stored["membership"].keys() == schema["$defs"]["AssessedMembership"]["properties"].keys()
     named = schema["$defs"]["AssessedAccount"]["properties"].keys()
     assert all(account.keys() <= named for account in stored["accounts"])
+
+
+def _report() -> dict[str, Any]:
+    assessment = _assessment()
+    report = RunReport(
+        run="manual-1",
+        at=AT,
+        membership_id="m-1234567890ab",
+        changes=(Change("add_unit", UNIT, "added a unit"),),
+        handoffs=(Handoff(HandoffTo.PERSON, "look", "it is odd", "aws …"),),
+        notices=(Notice("a unit", "was left out"),),
+        assessment_key="runs/manual-1/assessment.json",
+        settled=True,
+        counts=assessment["counts"],
+        causes=assessment["causes"],
+        in_need=accounts_in_need(assessment),
+        text_key="runs/manual-1/report.txt",
+        json_key="runs/manual-1/report.json",
+    )
+    stored: dict[str, Any] = json.loads(json.dumps(report_to_document(report, before=None)))
+    return stored
+
+
+def test_the_report_that_is_stored_is_the_one_that_is_read() -> None:
+    stored = _report()
+
+    assert load_report(json.dumps(stored)).model_dump(mode="json", by_alias=True) == {
+        **stored,
+        "at": "2027-01-31T10:15:00Z",
+    }
+
+
+def test_the_report_that_is_stored_follows_its_schema() -> None:
+    schema = json.loads(texts()["report.schema.json"])
+
+    jsonschema.Draft202012Validator(schema).validate(_report())
+    assert _report().keys() == schema["properties"].keys()
 
 
 def test_console_and_domain_agree_on_who_needs_a_person() -> None:

@@ -13,6 +13,22 @@ def _account(number: int, coverage: str = "Covered", **more: Any) -> dict[str, A
     return {**account, "ancestors": list(PROD), "cause": None, "reason": "", **more}
 
 
+def _report(status: str, **more: Any) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "run": "manual-1",
+        "at": "2027-01-31T07:16:00Z",
+        "status": status,
+        "membership_id": None,
+        "settled": True,
+        "counts": {},
+        "accounts_that_need_a_person": {"total": 0, "first": []},
+        "assessment_key": None,
+        "text_key": "runs/manual-1/report.txt",
+        **more,
+    }
+
+
 @pytest.fixture
 def assessed(operator: Operator, cloud: FakeCloud) -> Operator:
     cloud.store(
@@ -46,16 +62,8 @@ def assessed(operator: Operator, cloud: FakeCloud) -> Operator:
             "something_newer": True,
         },
     )
-    cloud.store(
-        "reports/latest.json",
-        {
-            "schema": 1,
-            "run": "manual-1",
-            "at": "2027-01-31T07:16:00Z",
-            "status": "NeedsAttention",
-            "notices": [{"subject": "ou-ab12-33333333", "detail": "is in the membership, yet was not asked for"}],
-        },
-    )
+    notice = {"subject": "ou-ab12-33333333", "detail": "is in the membership, yet was not asked for"}
+    cloud.store("reports/latest.json", _report("NeedsAttention", notices=[notice]))
     cloud.organizations.units = {
         "r-ab12": [("ou-ab12-44444444", "Sandbox"), ("ou-ab12-11111111", "Production [eu]")],
         "ou-ab12-11111111": [("ou-ab12-22222222", "Payments")],
@@ -105,9 +113,28 @@ def test_json_is_both_documents_on_one_line(assessed: Operator) -> None:
 
 
 def test_a_covered_organization_ends_with_0(assessed: Operator, cloud: FakeCloud) -> None:
-    cloud.store("reports/latest.json", {"schema": 1, "run": "r", "at": "2027-01-31T07:16:00Z", "status": "Covered"})
+    cloud.store("reports/latest.json", _report("Covered"))
 
     assert assessed.types("status").code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--tree",)])
+def test_a_run_that_waits_before_any_assessment_shows_its_handoffs(
+    operator: Operator, cloud: FakeCloud, options: tuple[str, ...]
+) -> None:
+    handoff = {"to": "management team", "what": "enable trusted access", "why": "denied", "command": "aws …"}
+    cloud.store("reports/latest.json", _report("WaitingForHandoff", handoffs=[handoff]))
+
+    ran = operator.types("status", *options)
+
+    assert ran.code == 3
+    assert ran.out.splitlines() == [
+        "Status      WaitingForHandoff",
+        "Assessed    never",
+        "For the management team: enable trusted access",
+        "  because denied",
+        "    aws …",
+    ]
 
 
 def test_without_an_assessment_status_says_to_onboard(operator: Operator) -> None:

@@ -36,6 +36,23 @@ class ReportedNotice(_Read):
     detail: str
 
 
+class AccountInNeed(_Read):
+    """An account that no later run repairs by itself."""
+
+    id: str
+    name: str
+    coverage: str
+    cause: str | None
+    reason: str
+
+
+class AccountsInNeed(_Read):
+    """How many there are, and the first of them; the assessment has them all."""
+
+    total: int
+    first: tuple[AccountInNeed, ...]
+
+
 class Report(_Read):
     """What one run did and found."""
 
@@ -45,13 +62,20 @@ class Report(_Read):
     run: str = Field(description="Name of the execution.")
     at: AwareDatetime = Field(description="When the report was written.")
     status: str = Field(description="Covered, NeedsAttention, WaitingForHandoff or NotSettled.")
-    membership_id: str | None = None
-    settled: bool = True
-    counts: dict[str, int] = Field(default_factory=dict, description="Accounts by coverage.")
+    membership_id: str | None = Field(description="null as long as there is no membership.")
+    settled: bool = Field(description="False while an account still has time to become associated.")
+    counts: dict[str, int] = Field(description="Accounts by coverage; empty when nothing was assessed.")
+    causes: dict[str, int] = Field(default_factory=dict, description="Accounts by cause.")
+    accounts_that_need_a_person: AccountsInNeed
     changes: tuple[ReportedChange, ...] = ()
     handoffs: tuple[ReportedHandoff, ...] = ()
     notices: tuple[ReportedNotice, ...] = ()
-    assessment_key: str | None = Field(default=None, description="Where the assessment lies in the bucket.")
+    assessment_key: str | None = Field(description="Where the assessment lies in the bucket.")
+    text_key: str = Field(description="Where the report for people lies in the bucket.")
+    fingerprint: str = Field(default="", description="Two reports with the same one tell the same.")
+    fingerprint_before: str | None = Field(
+        default=None, description="That of the report which people were told before."
+    )
 
 
 def load_report(text: str | bytes) -> Report:
