@@ -161,12 +161,16 @@ def onboard(desk: Desk, *, no_wait: bool, run: str | None) -> ExitCode:
 
 
 def _follow(desk: Desk, clients: Clients, stack: Stack, run: str) -> ExitCode:
+    last = ""
     with desk.out.status("Waiting for the first state") as spinner:
 
         def tell(step: Step) -> None:
+            nonlocal last
             line = progress(step)
-            if line:
+            # A step that looks again and again is told when it has something new to say.
+            if line and line != last:
                 plain(desk.out, line)
+                last = line
             if step.moment is Moment.ENTERED:
                 spinner.update(f"{title(step.state)} …")
 
@@ -196,7 +200,7 @@ def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
         return standing.exit_code()
     if tree and standing.assessment:
         for root in draw(read_units(clients), standing.assessment.accounts):
-            desk.out.print(root, highlight=False, soft_wrap=True)
+            desk.out.print(root, highlight=False)
         desk.out.print()
     show_standing(desk.out, standing, stack, desk.now())
     return standing.exit_code()

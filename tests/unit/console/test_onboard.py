@@ -101,7 +101,7 @@ def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: 
         "Assess         69 accounts read, 66 Covered, 3 Settling, not settled yet",
         "Announce       message sent",
         "",
-        "Covered Every account in scope is covered.",
+        "Covered: Every account in scope is covered.",
         "Membership  m-1234567890ab",
         "Accounts    69 Covered",
         "Changes     1",
@@ -119,6 +119,15 @@ def test_a_history_that_comes_oldest_first_is_told_the_same(pushed: Operator, cl
     assert pushed.types("onboard").out.splitlines()[1:] == expected
 
 
+def test_a_step_that_finds_the_same_again_is_told_once(pushed: Operator, cloud: FakeCloud) -> None:
+    same = _left("Assess", cursor=None, settled=False, accounts_read=69, counts={"Settling": 69})
+    cloud.stepfunctions.batches = [[same, same], [_entered("WaitToSettle", "Wait"), same], ASSESS]
+
+    lines = pushed.types("onboard").out.splitlines()
+
+    assert lines.count("Assess         69 accounts read, 69 Settling, not settled yet") == 1
+
+
 def test_following_pauses_longer_while_nothing_happens(pushed: Operator, cloud: FakeCloud) -> None:
     cloud.stepfunctions.batches = [SIGN_UP, [], [], [], [], SCOPING, ASSESS]
 
@@ -128,7 +137,7 @@ def test_following_pauses_longer_while_nothing_happens(pushed: Operator, cloud: 
 
 
 def test_a_long_history_is_not_read_from_its_beginning_each_time(pushed: Operator, cloud: FakeCloud) -> None:
-    passes = [_left("Scoping", more=True, resolved=900, remaining=1, changes=[]) for _ in range(450)]
+    passes = [_left("Scoping", more=True, resolved=900, remaining=left, changes=[]) for left in range(450)]
     cloud.stepfunctions.batches = [passes, [_entered("Assess")], [_left("Assess", accounts_read=3)]]
 
     lines = pushed.types("onboard").out.splitlines()
@@ -144,7 +153,7 @@ def test_a_run_that_leaves_something_open_ends_with_3(pushed: Operator, cloud: F
     ran = pushed.types("onboard")
 
     assert ran.code == 3
-    assert f"\n{status} " in ran.out
+    assert f"\n{status}: " in ran.out
 
 
 def test_a_handoff_is_printed_with_a_command_that_can_be_pasted(pushed: Operator, cloud: FakeCloud) -> None:
