@@ -98,7 +98,7 @@ _SCALARS: Mapping[str, tuple[type, ...]] = {
     "long": (int,),
     "float": (int, float),
     "double": (int, float),
-    "timestamp": (int, float, str, datetime),
+    "timestamp": (int, float, datetime),
     "blob": (str, bytes),
 }
 

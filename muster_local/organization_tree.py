@@ -60,18 +60,14 @@ class OrganizationTree:
     def close(self, account_id: str) -> None:
         """Start the closure of an account; it completes by itself."""
         now = self.clock.now()
-        present = self.position(account_id, now)
-        if present is None:
-            raise KeyError(account_id)
+        present = self._place_of(account_id, now)
         self.record(account_id, present.parent_id, "PENDING_CLOSURE", now)
         self.record(account_id, present.parent_id, "CLOSED", now + CLOSURE_DELAY)
 
     def change_state(self, account_id: str, state: str) -> None:
         """Put an account into a state from now on, as AWS does when it activates, suspends or reinstates one."""
         now = self.clock.now()
-        present = self.position(account_id, now)
-        if present is None:
-            raise KeyError(account_id)
+        present = self._place_of(account_id, now)
         self._forget_what_lies_ahead(account_id, now)
         self.record(account_id, present.parent_id, state, now)
 
@@ -80,9 +76,7 @@ class OrganizationTree:
         now = self.clock.now()
         history = self.positions[account_id]
         ahead = [one for one in history if one.since > now]
-        present = self.position(account_id, now)
-        if present is None:
-            raise KeyError(account_id)
+        present = self._place_of(account_id, now)
         history[len(history) - len(ahead) :] = [
             Position(now, parent_id, present.state),
             *(Position(one.since, parent_id, one.state) for one in ahead),
@@ -93,6 +87,12 @@ class OrganizationTree:
         now = self.clock.now()
         self._forget_what_lies_ahead(account_id, now)
         self.record(account_id, None, "ACTIVE", now)
+
+    def _place_of(self, account_id: str, moment: datetime) -> Position:
+        position = self.position(account_id, moment)
+        if position is None:
+            raise KeyError(f"{account_id} is no account of {self.organization_id}")
+        return position
 
     def _forget_what_lies_ahead(self, account_id: str, now: datetime) -> None:
         self.positions[account_id] = [one for one in self.positions[account_id] if one.since <= now]

@@ -635,9 +635,7 @@ def _json(body: str) -> dict[str, Any]:
     return content
 
 
-def _moment(value: float | str) -> datetime:
-    if isinstance(value, str):
-        return datetime.fromisoformat(value)
+def _moment(value: float) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 

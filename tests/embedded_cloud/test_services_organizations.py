@@ -306,3 +306,9 @@ def test_calls_are_throttled_at_the_published_rates_for_each_account(
     for _ in range(refill):
         call(**request_)
     assert refused(call, **request_)[0] == "TooManyRequestsException"
+
+
+def test_the_state_of_an_account_outside_the_organization_cannot_be_changed(cloud: SmallWorld) -> None:
+    with pytest.raises(KeyError, match=f"{FOREIGN} is no account of o-smallworld1"):
+        cloud.world.tree.change_state(FOREIGN, "ACTIVE")
+    assert cloud.world.tree.account_path(FOREIGN) is None

@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from muster_local import security_ir
 from muster_local.security_ir import REGIONS
 from tests.embedded_cloud.small_world import (
     FOREIGN,
@@ -619,3 +622,38 @@ def _case() -> dict[str, Any]:
 def _listed(cloud: SmallWorld) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = cloud.security_ir().list_memberships()["items"]
     return items
+
+
+@contextmanager
+def body(client: Any, content: bytes) -> Iterator[None]:
+    """Send these bytes instead of what the SDK would have made."""
+
+    def replace(params: dict[str, Any], **_: Any) -> None:
+        params["body"] = content
+
+    client.meta.events.register("before-call.security-ir", replace)
+    yield
+    client.meta.events.unregister("before-call.security-ir", replace)
+
+
+@pytest.mark.parametrize("content", [b"not json", b"[]"])
+def test_a_body_that_is_no_json_object_cannot_be_parsed(cloud: SmallWorld, content: bytes) -> None:
+    client = cloud.security_ir()
+    with body(client, content):
+        found = refusal(client.list_memberships)
+    assert (found["code"], found["reason"]) == ("ValidationException", "CANNOT_PARSE")
+
+
+def test_a_member_that_the_model_does_not_have_is_refused(cloud: SmallWorld) -> None:
+    client = cloud.security_ir()
+    with body(client, b'{"customerAccountId": "111111111111"}'):
+        found = refusal(client.list_memberships)
+    assert found["fieldList"] == [{"name": "customerAccountId", "message": "is not a member of the model"}]
+
+
+def test_a_response_that_the_model_does_not_allow_is_a_defect_of_the_simulation(
+    cloud: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(security_ir._HANDLERS, "ListMemberships", lambda *_: {"items": [{"region": "mars-1"}]})
+    with pytest.raises(security_ir.ResponseDefectError, match="ListMemberships"):
+        cloud.security_ir().list_memberships()
