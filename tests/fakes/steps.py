@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
 from muster.domain.membership import Home
-from muster.domain.outcomes import AssessOutcome, Change, ScopingOutcome, SignUpOutcome
+from muster.domain.outcomes import AssessOutcome, Change, Handoff, Notice, ReportOutcome, ScopingOutcome, SignUpOutcome
 from muster.domain.scope import DesiredScope, EntireOrganization
 from muster.steps.assess import Assess
+from muster.steps.report import Report
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
 from tests.fakes.ports import (
@@ -126,6 +127,64 @@ def assess(
         cursor = outcome.cursor
         if cursor is None:
             return outcome
+
+
+def report(
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    run: str = "run-1",
+    membership_id: str | None = "m-0123456789ab",
+    changes: tuple[Change, ...] = (),
+    handoffs: tuple[Handoff, ...] = (),
+    notices: tuple[Notice, ...] = (),
+    assessment_key: str | None = "runs/run-1/assessment.json",
+    settled: bool = True,
+) -> ReportOutcome:
+    """Run Report."""
+    return Report(FakeDocuments(world)).apply(
+        desired or desired_state(),
+        run=run,
+        at=world.now,
+        membership_id=membership_id,
+        changes=changes,
+        handoffs=handoffs,
+        notices=notices,
+        assessment_key=assessment_key,
+        settled=settled,
+    )
+
+
+def onboard(world: World, desired: DesiredState | None = None, *, run: str = "run-1") -> ReportOutcome:
+    """Run every step once, as the machine does when nothing has to be waited for."""
+    wanted = desired or desired_state()
+    signed_up = sign_up(world, wanted, last_attempt=True)
+    if signed_up.membership_id is None:
+        return report(
+            world, wanted, run=run, membership_id=None, changes=signed_up.changes, handoffs=signed_up.handoffs,
+            notices=signed_up.notices, assessment_key=None,
+        )  # fmt: skip
+    scoped = scope_until_done(world, wanted, run=run, membership_id=signed_up.membership_id)
+    changes = tuple(change for outcome in scoped for change in outcome.changes)
+    assessed = assess(
+        world,
+        wanted,
+        run=run,
+        membership_id=signed_up.membership_id,
+        changed_at=world.now if changes else None,
+        scoped=False,
+    )
+    return report(
+        world,
+        wanted,
+        run=run,
+        membership_id=signed_up.membership_id,
+        changes=signed_up.changes + changes,
+        handoffs=signed_up.handoffs + scoped[-1].handoffs,
+        notices=signed_up.notices + scoped[-1].notices,
+        assessment_key=assessed.assessment_key,
+        settled=assessed.settled,
+    )
 
 
 def kinds(changes: tuple[Change, ...]) -> list[str]:

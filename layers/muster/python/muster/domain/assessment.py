@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from muster.domain.diagnosis import Cause, Circumstances, Coverage, Diagnosis, diagnose
 from muster.domain.membership import Association, Membership
@@ -36,13 +36,10 @@ def row_to_document(row: InventoryRow) -> dict[str, Any]:
         "ancestors": None if account.ancestors is None else list(account.ancestors),
         "joined_at": _write_time(account.joined_at),
     }
-    match row.association:
-        case Known(association):
-            document["association"] = association.value
-        case Unknown(why):
-            document["unknown"] = why
-        case None:
-            pass
+    if isinstance(row.association, Known):
+        document["association"] = row.association.value.value
+    elif isinstance(row.association, Unknown):
+        document["unknown"] = row.association.why
     return document
 
 
@@ -288,17 +285,17 @@ def _scope_to_document(scope: Scope) -> dict[str, Any]:
             return {"entire_organization": True, "unit_ids": []}
         case OrganizationalUnits(unit_ids):
             return {"entire_organization": False, "unit_ids": sorted(unit_ids)}
+    assert_never(scope)
+
+
+def _name_association(association: Observed[Association] | None) -> str | None:
+    if association is None:
+        return None
+    return "Unknown" if isinstance(association, Unknown) else association.value.value
 
 
 def _account_to_document(each: AccountAssessment, management: str) -> dict[str, Any]:
     account, diagnosis = each.account, each.diagnosis
-    match each.association:
-        case Known(value):
-            association: str | None = value.value
-        case Unknown():
-            association = "Unknown"
-        case None:
-            association = None
     document = {
         "id": account.id,
         "name": account.name,
@@ -307,7 +304,7 @@ def _account_to_document(each: AccountAssessment, management: str) -> dict[str, 
         "coverage": diagnosis.coverage.value,
         "cause": None if diagnosis.cause is None else diagnosis.cause.value,
         "reason": diagnosis.reason,
-        "association": association,
+        "association": _name_association(each.association),
         "since": each.since,
         "arrived_at": _write_time(each.arrived_at),
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from muster.domain.desired import CoverageException
 from muster.domain.membership import ACTIVE, Association, Membership
@@ -105,15 +106,14 @@ def diagnose(
         return Diagnosis(Coverage.INACTIVE, None, f"the account is {account.state}; only ACTIVE accounts are covered")
     if isinstance(association, Unknown):
         return Diagnosis(Coverage.UNKNOWN, Cause.UNKNOWN, f"its association could not be read: {association.why}")
-    match _is_in_scope(account, around.scope):
-        case None:
-            return Diagnosis(
-                Coverage.UNKNOWN, Cause.UNKNOWN, "its place in the organization could not be read, so its scope is open"
-            )
-        case False:
-            return _diagnose_out_of_scope(account, association.value, arrived_at=arrived_at, around=around)
-        case True:
-            return _diagnose_in_scope(account, association.value, triage_role, arrived_at=arrived_at, around=around)
+    in_scope = _is_in_scope(account, around.scope)
+    if in_scope is None:
+        return Diagnosis(
+            Coverage.UNKNOWN, Cause.UNKNOWN, "its place in the organization could not be read, so its scope is open"
+        )
+    if in_scope:
+        return _diagnose_in_scope(account, association.value, triage_role, arrived_at=arrived_at, around=around)
+    return _diagnose_out_of_scope(account, association.value, arrived_at=arrived_at, around=around)
 
 
 def _diagnose_out_of_scope(
@@ -215,6 +215,7 @@ def _diagnose_by_role(
                 f"check it, or deploy the member reader{ended}"
             )
             return Diagnosis(Coverage.NOT_COVERED, Cause.UNKNOWN, reason)
+    assert_never(triage_role)
 
 
 def _is_in_scope(account: Account, scope: Scope) -> bool | None:
@@ -223,6 +224,7 @@ def _is_in_scope(account: Account, scope: Scope) -> bool | None:
             return True
         case OrganizationalUnits(unit_ids):
             return None if account.ancestors is None else not unit_ids.isdisjoint(account.ancestors)
+    assert_never(scope)
 
 
 def _is_in_membership(account: Account, membership: Membership) -> bool:

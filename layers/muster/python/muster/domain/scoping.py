@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from muster.domain.membership import MAX_UNITS_PER_UPDATE, Membership
 from muster.domain.organization import OrganizationalUnit
@@ -105,33 +105,32 @@ def note_scope(scope: Scope, membership: Membership, nested: Sequence[NestedUnit
         )
         for unit in nested
     ]
-    match scope:
-        case EntireOrganization():
-            if membership.unit_ids:
-                notices.append(
-                    Notice(
-                        "the membership also lists single units",
-                        f"{name_some(sorted(membership.unit_ids))}; the entire organization is asked for, and removing "
-                        f"them is left to a person",
-                    )
+    if isinstance(scope, EntireOrganization):
+        if membership.unit_ids:
+            notices.append(
+                Notice(
+                    "the membership also lists single units",
+                    f"{name_some(sorted(membership.unit_ids))}; the entire organization is asked for, and removing "
+                    f"them is left to a person",
                 )
-        case OrganizationalUnits(unit_ids):
-            if membership.covers_entire_organization:
-                notices.append(
-                    Notice(
-                        "the membership covers the entire organization, though only units are asked for",
-                        "narrowing it takes protection away, so it is left to a person; no unit is added meanwhile, "
-                        "because AWS does not document what units mean beside the entire organization",
-                    )
-                )
-            if extra := membership.unit_ids - unit_ids - {unit.id for unit in nested}:
-                notices.append(
-                    Notice(
-                        "the membership has units that are not asked for",
-                        f"{name_some(sorted(extra))}; removing a unit takes its accounts out of coverage, "
-                        f"so it is left to a person",
-                    )
-                )
+            )
+        return tuple(notices)
+    if membership.covers_entire_organization:
+        notices.append(
+            Notice(
+                "the membership covers the entire organization, though only units are asked for",
+                "narrowing it takes protection away, so it is left to a person; no unit is added meanwhile, "
+                "because AWS does not document what units mean beside the entire organization",
+            )
+        )
+    if extra := membership.unit_ids - scope.unit_ids - {unit.id for unit in nested}:
+        notices.append(
+            Notice(
+                "the membership has units that are not asked for",
+                f"{name_some(sorted(extra))}; removing a unit takes its accounts out of coverage, "
+                f"so it is left to a person",
+            )
+        )
     return tuple(notices)
 
 
@@ -153,6 +152,7 @@ def scope_to_document(scope: Scope, nested: Sequence[NestedUnit] = ()) -> dict[s
                 "unit_ids": sorted(unit_ids),
                 "nested": [{"id": unit.id, "name": unit.name, "within": unit.within} for unit in nested],
             }
+    assert_never(scope)
 
 
 def scope_from_document(document: Mapping[str, Any]) -> Scope:

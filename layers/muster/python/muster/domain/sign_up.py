@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from muster.domain import commands
 from muster.domain.desired import DesiredMembership
@@ -80,6 +81,7 @@ def judge_delegation(designated: str, management: str, delegated: Observed[froze
             return NoRegistrationNeeded()
         case Known(accounts):
             return Registered() if accounts else NotRegistered()
+    assert_never(delegated)
 
 
 class Prerequisite(StrEnum):
@@ -113,6 +115,7 @@ class Lack:
                 return "create the triage service-linked role in the management account"
             case Prerequisite.DELEGATED_ADMINISTRATOR:
                 return f"register account {self.designated} as delegated administrator"
+        assert_never(self.prerequisite)
 
     @property
     def resource(self) -> str:
@@ -124,17 +127,11 @@ class Lack:
                 return "management account"
             case Prerequisite.DELEGATED_ADMINISTRATOR:
                 return self.designated
+        assert_never(self.prerequisite)
 
     def hand_off(self, why: str) -> Handoff:
         """Leave the step to the team of the management account, reading first where it could not be read here."""
-        match self.prerequisite:
-            case Prerequisite.TRUSTED_ACCESS:
-                look, act = commands.list_trusted_access(), commands.enable_trusted_access()
-            case Prerequisite.TRIAGE_ROLE:
-                look, act = commands.read_triage_role(), commands.create_triage_role()
-            case Prerequisite.DELEGATED_ADMINISTRATOR:
-                look = commands.list_delegated_administrators()
-                act = commands.register_delegated_administrator(self.designated)
+        look, act = self._commands()
         if self.unreadable is None:
             return Handoff(HandoffTo.MANAGEMENT_TEAM, self.what, why, act)
         return Handoff(
@@ -144,33 +141,37 @@ class Lack:
             f"{look}  # and where it is not there:\n{act}",
         )
 
+    def _commands(self) -> tuple[str, str]:
+        match self.prerequisite:
+            case Prerequisite.TRUSTED_ACCESS:
+                return commands.list_trusted_access(), commands.enable_trusted_access()
+            case Prerequisite.TRIAGE_ROLE:
+                return commands.read_triage_role(), commands.create_triage_role()
+            case Prerequisite.DELEGATED_ADMINISTRATOR:
+                register = commands.register_delegated_administrator(self.designated)
+                return commands.list_delegated_administrators(), register
+        assert_never(self.prerequisite)
+
 
 def find_lacks(
     designated: str, *, trusted: Observed[frozenset[str]], triage_role: Observed[bool], delegation: Delegation
 ) -> tuple[Lack, ...]:
     """List what is missing or unreadable in the management account, in the order in which it is to be made so."""
+    present: dict[Prerequisite, Observed[bool]] = {
+        Prerequisite.TRUSTED_ACCESS: (
+            trusted if isinstance(trusted, Unknown) else Known(SERVICE_PRINCIPAL in trusted.value)
+        ),
+        Prerequisite.TRIAGE_ROLE: triage_role,
+        Prerequisite.DELEGATED_ADMINISTRATOR: (
+            delegation if isinstance(delegation, Unknown) else Known(not isinstance(delegation, NotRegistered))
+        ),
+    }
     lacks = []
-    match trusted:
-        case Unknown(why):
-            lacks.append(Lack(Prerequisite.TRUSTED_ACCESS, designated, why))
-        case Known(services) if SERVICE_PRINCIPAL not in services:
-            lacks.append(Lack(Prerequisite.TRUSTED_ACCESS, designated))
-        case Known():
-            pass
-    match triage_role:
-        case Unknown(why):
-            lacks.append(Lack(Prerequisite.TRIAGE_ROLE, designated, why))
-        case Known(exists) if not exists:
-            lacks.append(Lack(Prerequisite.TRIAGE_ROLE, designated))
-        case Known():
-            pass
-    match delegation:
-        case Unknown(why):
-            lacks.append(Lack(Prerequisite.DELEGATED_ADMINISTRATOR, designated, why))
-        case NotRegistered():
-            lacks.append(Lack(Prerequisite.DELEGATED_ADMINISTRATOR, designated))
-        case Registered() | NoRegistrationNeeded() | DelegationConflict():
-            pass
+    for prerequisite, found in present.items():
+        if isinstance(found, Unknown):
+            lacks.append(Lack(prerequisite, designated, found.why))
+        elif not found.value:
+            lacks.append(Lack(prerequisite, designated))
     return tuple(lacks)
 
 
@@ -246,6 +247,7 @@ def _rows(answer: MembershipView) -> tuple[MembershipSummary, ...]:
             return rows
         case Unknown():
             return ()
+    assert_never(answer)
 
 
 def client_token(organization_id: str, home: Home, name: str, generation: int) -> str:

@@ -16,7 +16,6 @@ from muster.domain.sign_up import (
     Lack,
     MembershipConflict,
     MembershipFound,
-    MembershipSearch,
     MembershipUnclear,
     MembershipView,
     NoMembership,
@@ -75,7 +74,7 @@ class _Views:
     from_management: dict[str, MembershipView] = field(default_factory=dict)
     transient: TransientError | None = None
 
-    def judge(self, home: Home) -> MembershipSearch:
+    def judge(self, home: Home) -> MembershipFound | NoMembership | MembershipUnclear:
         """Decide over all that was seen. Raises MembershipConflictError."""
         views = {region: [view] for region, view in self.from_home.items()}
         for region, view in self.from_management.items():
@@ -175,7 +174,7 @@ class SignUp:
 
     def _finish(
         self,
-        found: MembershipSearch,
+        found: MembershipFound | NoMembership | MembershipUnclear,
         views: _Views,
         this: _Pass,
         *,
@@ -209,8 +208,6 @@ class SignUp:
                     f"not absent. Allow security-ir:ListMemberships there for the management account's reader or for "
                     f"account {self.home.account_id}, and run again"
                 )
-            case MembershipConflict(remedy):
-                raise MembershipConflictError(remedy)
 
     def _create(self, team: IncidentResponseTeam, token: str, views: _Views, this: _Pass) -> SignUpOutcome:
         desired = this.desired
