@@ -7,16 +7,16 @@ from typing import Any
 import jsonschema
 
 from muster.domain.assessment import InventoryRow, assess_accounts, to_document
+from muster.domain.desired import DesiredMembership, DesiredState
 from muster.domain.diagnosis import Circumstances, Coverage
 from muster.domain.membership import Association, Membership
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
-from muster.domain.report import RunReport, accounts_in_need
-from muster.domain.report import to_document as report_to_document
-from muster.domain.scope import OrganizationalUnits
+from muster.domain.scope import EntireOrganization, OrganizationalUnits
 from muster.messages.assessment import AssessedAccount, load_assessment
 from muster.messages.report import load_report
+from muster.steps.report import Report
 from muster_console.schemas import texts
 
 AT = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
@@ -81,24 +81,36 @@ def test_the_schema_of_the_assessment_names_every_member() -> None:
     assert all(account.keys() <= named for account in stored["accounts"])
 
 
+class _Documents:
+    """The run's documents, as they come back from JSON."""
+
+    def __init__(self, **documents: object) -> None:
+        self.stored: dict[str, Any] = dict(documents)
+
+    def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
+        return self.stored.get(key)
+
+    def write(self, key: str, document: Any) -> None:  # noqa: ANN401 - JSON
+        self.stored[key] = json.loads(json.dumps(document))
+
+    def write_text(self, key: str, text: str) -> None:
+        self.stored[key] = text
+
+
 def _report() -> dict[str, Any]:
-    assessment = _assessment()
-    report = RunReport(
+    documents = _Documents(**{"runs/manual-1/assessment.json": _assessment()})
+    Report(documents).apply(
+        DesiredState(DesiredMembership("example", "222222222222", "eu-west-1"), EntireOrganization()),
         run="manual-1",
         at=AT,
         membership_id="m-1234567890ab",
-        changes=(Change("add_unit", UNIT, "added a unit"),),
-        handoffs=(Handoff(HandoffTo.PERSON, "look", "it is odd", "aws …"),),
-        notices=(Notice("a unit", "was left out"),),
+        changes=[Change("add_unit", UNIT, "added a unit")],
+        handoffs=[Handoff(HandoffTo.PERSON, "look", "it is odd", "aws …")],
+        notices=[Notice("a unit", "was left out")],
         assessment_key="runs/manual-1/assessment.json",
         settled=True,
-        counts=assessment["counts"],
-        causes=assessment["causes"],
-        in_need=accounts_in_need(assessment),
-        text_key="runs/manual-1/report.txt",
-        json_key="runs/manual-1/report.json",
     )
-    stored: dict[str, Any] = json.loads(json.dumps(report_to_document(report, before=None)))
+    stored: dict[str, Any] = documents.stored["reports/latest.json"]
     return stored
 
 
