@@ -87,10 +87,10 @@ class _Documents:
     def __init__(self, **documents: object) -> None:
         self.stored: dict[str, Any] = dict(documents)
 
-    def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
+    def read(self, key: str) -> Any | None:
         return self.stored.get(key)
 
-    def write(self, key: str, document: Any) -> None:  # noqa: ANN401 - JSON
+    def write(self, key: str, document: Any) -> None:
         self.stored[key] = json.loads(json.dumps(document))
 
     def write_text(self, key: str, text: str) -> None:
