@@ -2,12 +2,11 @@
 
 import pytest
 from hypothesis import settings
-from pytest_socket import disable_socket
 
 settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=60)
 settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)
-def _no_sockets() -> None:
-    disable_socket()
+def _no_sockets(socket_disabled: None) -> None:
+    """Refuse every socket for the time of the test."""

@@ -14,9 +14,13 @@ from muster.domain.organization import AccountState
 from muster.domain.outcomes import AssessCursor, AssessOutcome
 from muster.domain.scope import UnitPath, UnitReferences
 from muster.errors import (
+    AbsentError,
     DeniedError,
     ImplausibleInventoryError,
+    NotYetConsistentError,
     OrganizationNotReadyError,
+    RefusedError,
+    RegionNotEnabledError,
     ScopeError,
     ThrottledError,
     UnavailableError,
@@ -98,6 +102,11 @@ class TestOutcome:
         world.fail(BATCH_GET, denied)
         assert assess(world).counts["Unknown"] == 8
 
+    @pytest.mark.parametrize("error", [AbsentError, NotYetConsistentError, RefusedError])
+    def test_membership_that_answers_nothing_covers_nobody(self, world: World, error: type[RefusedError]) -> None:
+        world.fail(BATCH_GET, lambda op, account: error(op, account, "not active"))
+        assert assess(world).counts["Unknown"] == 8
+
     def test_account_that_the_service_leaves_out_is_unknown(self, world: World) -> None:
         class Forgetful(FakeReader):
             def associations(self, membership_id: str, account_ids: Any) -> Any:
@@ -141,6 +150,14 @@ class TestRoles:
         causes = world.read_document("assessments/latest.json")["causes"]
         assert causes == {"role_missing": 200, "unknown": 119}
         assert outcome.needs_person == 319
+
+    @pytest.mark.parametrize("error", [RegionNotEnabledError, RefusedError])
+    def test_odd_answer_of_one_account_is_unknown_there(self, world: World, error: type[RefusedError]) -> None:
+        world.associations |= dict.fromkeys(["300000000000", "300000000001"], Association.DISASSOCIATED)
+        world.fail("iam:GetRole", lambda op, account: error(op, account, "odd"), account="300000000000")
+        assess(world)
+        assert coverage(world, "300000000000") == ("NotCovered", "unknown")
+        assert coverage(world, "300000000001") == ("NotCovered", "service_side")
 
 
 class TestSettling:

@@ -50,6 +50,10 @@ def not_yet(operation: str, account_id: str) -> NotYetConsistentError:
     return NotYetConsistentError(operation, account_id, "not seen yet")
 
 
+def absent(operation: str, account_id: str) -> AbsentError:
+    return AbsentError(operation, account_id, "nothing there")
+
+
 def refused(operation: str, account_id: str) -> RefusedError:
     return RefusedError(operation, account_id, "membershipName")
 
@@ -249,6 +253,11 @@ class TestSearch:
             world.fail(LIST, denied, account=SECURITY, detail=region)
         assert sign_up(world).membership_id is not None
 
+    def test_region_that_answers_oddly_is_unknown(self, world: World) -> None:
+        world.fail(LIST, refused, detail="us-east-1")
+        with pytest.raises(MembershipUnknownError, match="us-east-1"):
+            sign_up(signed_up(world))
+
     def test_region_that_nobody_could_read_stops_creation(self, world: World) -> None:
         world.fail(LIST, denied, detail="us-east-1")
         with pytest.raises(MembershipUnknownError, match=r"could not be read in us-east-1 .* unknown is not absent"):
@@ -317,6 +326,11 @@ class TestManagementAccess:
         assert [call.operation for call in world.writes] == [ENABLE, CREATE_ROLE]
         assert outcome.waiting_for is None
 
+    def test_prerequisite_that_the_service_refuses_is_handed_off(self, world: World) -> None:
+        world.fail(REGISTER, refused)
+        outcome = sign_up(world)
+        assert (outcome.membership_id, len(outcome.handoffs)) == (None, 1)
+
     def test_run_after_the_handoff_goes_on(self, world: World) -> None:
         for operation in (ENABLE, CREATE_ROLE, REGISTER):
             world.fail(operation, denied)
@@ -384,7 +398,7 @@ class TestManagementAccess:
 
 
 class TestCreation:
-    @pytest.mark.parametrize("error", [denied, not_yet])
+    @pytest.mark.parametrize("error", [denied, not_yet, absent])
     def test_denial_is_waited_for_then_left_to_a_person_with_the_exact_command(
         self, world: World, error: type[Exception]
     ) -> None:
@@ -526,8 +540,9 @@ class TestAdoption:
         with pytest.raises(MembershipUnknownError, match="Allow security-ir:GetMembership"):
             sign_up(adopted(world))
 
-    def test_membership_that_is_not_there_yet_is_tried_again(self, world: World) -> None:
-        world.fail("security-ir:GetMembership", lambda op, account: AbsentError(op, account, "no such membership"))
+    @pytest.mark.parametrize("error", [absent, not_yet])
+    def test_membership_that_is_not_there_yet_is_tried_again(self, world: World, error: type[Exception]) -> None:
+        world.fail("security-ir:GetMembership", error)
         with pytest.raises(UnavailableError):
             sign_up(adopted(world))
 

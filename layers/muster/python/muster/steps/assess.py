@@ -18,14 +18,15 @@ from muster.domain.assessment import (
 )
 from muster.domain.desired import DesiredState
 from muster.domain.diagnosis import Circumstances, Coverage, exceptions_by_target, needs_triage_role
+from muster.domain.membership import Association
 from muster.domain.observed import Observed, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.outcomes import AssessCursor, AssessOutcome
 from muster.domain.scope import Scope
 from muster.domain.scoping import scope_from_document
-from muster.errors import DeniedError, ImplausibleInventoryError, OrganizationNotReadyError, ScopeError
+from muster.errors import ImplausibleInventoryError, ScopeError, ServiceAnswerError
 from muster.ports import MembershipReader, OrganizationReader, RunDocuments, TriageRoleReader
-from muster.steps.reading import read_membership
+from muster.steps.reading import read_membership, read_organization
 
 LATEST_KEY = "assessments/latest.json"
 MAX_ROLE_READS = 200
@@ -111,7 +112,7 @@ class Assess:
         for _ in range(pages):
             try:
                 page = self.organizations.account_page(token)
-            except DeniedError as error:
+            except ServiceAnswerError as error:
                 raise ImplausibleInventoryError(
                     f"the accounts of the organization could not be read: {error}. Allow organizations:ListAccounts "
                     f"and run again"
@@ -124,8 +125,13 @@ class Assess:
 
     def _rows(self, membership_id: str, accounts: Sequence[Account]) -> list[dict[str, object]]:
         active = list(dict.fromkeys(each.id for each in accounts if each.state is AccountState.ACTIVE))
-        associations = self.reader.associations(membership_id, active) if active else {}
+        associations: Mapping[str, Observed[Association]] = {}
         not_told = Unknown("the service did not answer for it")
+        try:
+            if active:
+                associations = self.reader.associations(membership_id, active)
+        except ServiceAnswerError as error:  # a membership that ended answers nothing, which covers nobody
+            not_told = Unknown(str(error))
         return [
             row_to_document(
                 InventoryRow(each, associations.get(each.id, not_told) if each.state is AccountState.ACTIVE else None)
@@ -147,12 +153,7 @@ class Assess:
 
     def _check(self, desired: DesiredState, rows: Sequence[InventoryRow], earlier: EarlierAssessment | None) -> str:
         """Return the management account of an inventory that can be right."""
-        try:
-            management = self.organizations.organization().management_account_id
-        except DeniedError as error:
-            raise OrganizationNotReadyError(
-                f"the organization could not be read: {error}. Allow organizations:DescribeOrganization and run again"
-            ) from error
+        management = read_organization(self.organizations).management_account_id
         doubt = question_inventory(
             {row.account.id for row in rows},
             management=management,
@@ -178,10 +179,16 @@ class Assess:
             if row.association is not None and needs_triage_role(row.account, row.association, around)
         )
         roles: dict[str, Observed[bool]] = {
-            account_id: self.triage_roles.exists(account_id) for account_id in wanted[:MAX_ROLE_READS]
+            account_id: self._triage_role(account_id) for account_id in wanted[:MAX_ROLE_READS]
         }
         not_asked = Unknown(f"only the first {MAX_ROLE_READS} accounts are asked in one pass")
         return roles | dict.fromkeys(wanted[MAX_ROLE_READS:], not_asked)
+
+    def _triage_role(self, account_id: str) -> Observed[bool]:
+        try:
+            return self.triage_roles.exists(account_id)
+        except ServiceAnswerError as error:  # one account's oddity is not the others'
+            return Unknown(str(error))
 
 
 def _part_key(run: str, number: int, part: int) -> str:

@@ -8,7 +8,12 @@ from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
 from muster.domain.outcomes import Change, Handoff
 from muster.domain.sign_up import DelegationConflict, Lack, Prerequisite, find_lacks, judge_delegation
-from muster.errors import AlreadyThereError, DelegatedAdministratorConflictError, DeniedError, NotYetConsistentError
+from muster.errors import (
+    AlreadyThereError,
+    DelegatedAdministratorConflictError,
+    NotYetConsistentError,
+    ServiceAnswerError,
+)
 from muster.ports import ManagementAccount, OrganizationReader
 from muster.steps.reading import observe
 
@@ -76,15 +81,15 @@ class Prerequisites:
         except AlreadyThereError:
             if registers:
                 self._stop_if_another_was_first()
-        except DeniedError as error:
-            met.unmet[lack.prerequisite] = str(error)
-            met.handoffs.append(lack.hand_off(str(error)))
         except NotYetConsistentError as error:
             met.unmet[lack.prerequisite] = str(error)
             if last_attempt:
                 met.handoffs.append(lack.hand_off(str(error)))
             else:
                 met.waiting_for = f"Organizations to see trusted access before it lets us {lack.what}"
+        except ServiceAnswerError as error:
+            met.unmet[lack.prerequisite] = str(error)
+            met.handoffs.append(lack.hand_off(str(error)))
         else:
             met.changes.append(Change(ChangeKind.SIGN_UP, lack.resource, lack.what))
 

@@ -4,16 +4,41 @@ from collections.abc import Callable
 
 from muster.domain.membership import Membership
 from muster.domain.observed import Known, Observed, Unknown
-from muster.errors import AbsentError, DeniedError, MembershipUnknownError, UnavailableError
-from muster.ports import MembershipReader
+from muster.domain.organization import OrganizationSummary
+from muster.errors import (
+    AbsentError,
+    DeniedError,
+    MembershipUnknownError,
+    NotYetConsistentError,
+    OrganizationNotReadyError,
+    RegionNotEnabledError,
+    ServiceAnswerError,
+    UnavailableError,
+)
+from muster.ports import MembershipReader, OrganizationReader
 
 
 def observe[T](read: Callable[[], T]) -> Observed[T]:
-    """Read, and turn a denial into Unknown: it says nothing about what is there."""
+    """Read, and turn a refusal into Unknown: it says nothing about what is there.
+
+    That a Region is not enabled does say something, so it is left to the caller.
+    """
     try:
         return Known(read())
-    except DeniedError as error:
+    except RegionNotEnabledError:
+        raise
+    except ServiceAnswerError as error:
         return Unknown(str(error))
+
+
+def read_organization(organizations: OrganizationReader) -> OrganizationSummary:
+    """Return the organization. Raises OrganizationNotReadyError."""
+    try:
+        return organizations.organization()
+    except ServiceAnswerError as error:
+        raise OrganizationNotReadyError(
+            f"the organization could not be read: {error}. Allow organizations:DescribeOrganization and run again"
+        ) from error
 
 
 def read_membership(reader: MembershipReader, membership_id: str) -> Membership:
@@ -28,5 +53,5 @@ def read_membership(reader: MembershipReader, membership_id: str) -> Membership:
             f"membership {membership_id} exists but could not be read: {error}. "
             f"Allow security-ir:GetMembership and run again"
         ) from error
-    except AbsentError as error:
+    except (AbsentError, NotYetConsistentError) as error:
         raise UnavailableError(f"membership {membership_id} cannot be read yet: {error}") from error

@@ -23,7 +23,7 @@ from muster.domain.scoping import (
     scope_from_document,
     scope_to_document,
 )
-from muster.errors import AbsentError, AlreadyThereError, DeniedError, RefusedError, ScopeError
+from muster.errors import AbsentError, AlreadyThereError, RefusedError, ScopeError, ServiceAnswerError
 from muster.ports import MembershipReader, MembershipWriter, OrganizationReader, RunDocuments
 from muster.steps.reading import read_membership
 
@@ -58,7 +58,7 @@ class _Lookups:
                     return self._by_id(unit_id)
                 case UnitPath(names):
                     return self._by_path(names)
-        except DeniedError as error:
+        except ServiceAnswerError as error:
             raise ScopeError(
                 f"the units of the organization could not be read: {error}. Allow organizations:ListRoots, "
                 f"ListOrganizationalUnitsForParent and DescribeOrganizationalUnit, and run again"
@@ -227,7 +227,7 @@ class Scoping:
             write()
         except AlreadyThereError:
             return (), ()
-        except (DeniedError, RefusedError) as error:
+        except ServiceAnswerError as error:
             return (), (Handoff(HandoffTo.PERSON, change.detail, str(error), command),)
         return (change,), ()
 
@@ -243,8 +243,6 @@ class Scoping:
                 raise ScopeError(
                     f"scope.units: {', '.join(gone)} was deleted from the organization; take it out of scope.units"
                 ) from error
-            if isinstance(error, AbsentError):
-                raise RefusedError(error.operation, error.account_id, error.said) from error
             raise
 
     def _exists(self, unit_id: str) -> bool:
@@ -252,6 +250,6 @@ class Scoping:
             self.organizations.unit(unit_id)
         except AbsentError:
             return False
-        except DeniedError:
+        except ServiceAnswerError:
             return True  # not known to be gone
         return True

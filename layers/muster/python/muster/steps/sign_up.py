@@ -26,6 +26,7 @@ from muster.domain.sign_up import (
     object_to_home,
 )
 from muster.errors import (
+    AbsentError,
     AlreadyThereError,
     DeniedError,
     DesiredStateError,
@@ -36,11 +37,12 @@ from muster.errors import (
     OrganizationNotReadyError,
     RefusedError,
     RegionNotEnabledError,
+    ServiceAnswerError,
     TransientError,
 )
 from muster.ports import ManagementAccount, MembershipReader, MembershipWriter, OrganizationReader, ResponderReader
 from muster.steps.prerequisites import Met, Prerequisites
-from muster.steps.reading import observe, read_membership
+from muster.steps.reading import observe, read_membership, read_organization
 
 
 @dataclass(slots=True)
@@ -132,12 +134,7 @@ class SignUp:
         return self._finish(found, views, this, team=team, organization=organization, just_registered=registered)
 
     def _organization(self) -> OrganizationSummary:
-        try:
-            organization = self.organizations.organization()
-        except DeniedError as error:
-            raise OrganizationNotReadyError(
-                f"the organization could not be read: {error}. Allow organizations:DescribeOrganization and run again"
-            ) from error
+        organization = read_organization(self.organizations)
         if not organization.has_all_features:
             raise OrganizationNotReadyError(
                 f"organization {organization.id} has only consolidated billing. Enable all features first, in "
@@ -221,7 +218,7 @@ class SignUp:
                 tags=tags,
                 client_token=token,
             )
-        except (DeniedError, NotYetConsistentError) as error:
+        except (DeniedError, AbsentError, NotYetConsistentError) as error:
             if not this.last_attempt:
                 return this.outcome(waiting_for=f"the service to let {self.home} create a membership")
             this.handoffs.append(
@@ -308,7 +305,7 @@ class SignUp:
             return
         try:
             write()
-        except (DeniedError, RefusedError) as error:
+        except ServiceAnswerError as error:
             this.handoffs.append(Handoff(HandoffTo.PERSON, change.detail, str(error), command))
         else:
             this.changes.append(change)
