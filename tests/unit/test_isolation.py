@@ -7,5 +7,5 @@ from pytest_socket import SocketBlockedError
 
 
 def test_sockets_are_refused() -> None:
-    with pytest.raises(SocketBlockedError):
+    with pytest.warns(UserWarning, match="socket"), pytest.raises(SocketBlockedError):
         socket.socket()
