@@ -78,14 +78,14 @@ def _cloud(
 
 @contextmanager
 def _started(cloud: Any) -> Iterator[None]:
-    from muster_local.deployment import DeploymentError  # noqa: PLC0415 - as above
+    from muster_local.control import AskedError  # noqa: PLC0415 - as above
+    from muster_local.deployment import DeploymentError  # noqa: PLC0415
     from muster_local.organization_file import OrganizationFileError  # noqa: PLC0415
-    from muster_local.server import EmbeddedCloudError  # noqa: PLC0415
 
     try:
         cloud.start()
         yield
-    except (EmbeddedCloudError, DeploymentError, OrganizationFileError) as error:
+    except (AskedError, DeploymentError, OrganizationFileError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         cloud.stop()

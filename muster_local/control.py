@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
+from muster_local.deployment import DeploymentError
 from muster_local.faults import FaultError, Faults
 from muster_local.organization_file import OrganizationFileError
 from muster_local.simulation import World
@@ -14,8 +15,8 @@ from muster_local.switches import SwitchValueError, UnknownSwitchError
 _RESET_KEYS = ("organization", "access", "application_account", "region")
 
 
-class ControlError(ValueError):
-    """A request to `/_muster` that cannot be understood; the message says why."""
+class AskedError(ValueError):
+    """What the embedded cloud was asked to be or to do makes no sense; the message says why."""
 
 
 class Cloud(Protocol):
@@ -93,7 +94,14 @@ class Control:
             return HTTPStatus.OK, route(json.loads(body) if body else None)
         except json.JSONDecodeError as error:
             return HTTPStatus.BAD_REQUEST, {"error": f"the request is no JSON: {error}"}
-        except (ControlError, FaultError, UnknownSwitchError, SwitchValueError, OrganizationFileError) as error:
+        except (
+            AskedError,
+            DeploymentError,
+            FaultError,
+            UnknownSwitchError,
+            SwitchValueError,
+            OrganizationFileError,
+        ) as error:
             return HTTPStatus.BAD_REQUEST, {"error": str(error)}
 
     def _clear_calls(self, _: Any) -> list[Any]:
@@ -110,14 +118,14 @@ class Control:
     def _advance(self, document: Any) -> dict[str, str]:
         seconds = document.get("advance_s") if isinstance(document, Mapping) else None
         if set(document or ()) != {"advance_s"} or not isinstance(seconds, int | float) or seconds < 0:
-            raise ControlError('the request is {"advance_s": SECONDS}, and the clock only moves forward')
+            raise AskedError('the request is {"advance_s": SECONDS}, and the clock only moves forward')
         self._cloud.world.clock.advance(seconds)
         return self._now()
 
     def _set_switches(self, document: Any) -> dict[str, str]:
         switches = self._cloud.world.switches
         if not isinstance(document, Mapping):
-            raise ControlError("switches are an object of names and values")
+            raise AskedError("switches are an object of names and values")
         before = switches.as_dict()
         try:
             for name, value in document.items():
@@ -131,11 +139,11 @@ class Control:
     def _reset(self, document: Any) -> dict[str, str]:
         asked = document or {}
         if not isinstance(asked, Mapping) or not set(asked) <= set(_RESET_KEYS):
-            raise ControlError(f"a reset takes {', '.join(_RESET_KEYS)} and nothing else")
+            raise AskedError(f"a reset takes {', '.join(_RESET_KEYS)} and nothing else")
         values: dict[str, Any] = dict(asked)
         if "organization" in values:
             values["organization"] = Path(values["organization"])
             if not values["organization"].is_file():
-                raise ControlError(f"there is no file {values['organization']}")
+                raise AskedError(f"there is no file {values['organization']}")
         self._cloud.reset(**values)
         return {"url": self._cloud.url}

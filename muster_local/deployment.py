@@ -111,7 +111,7 @@ def version_buckets_of_templates() -> None:
     original = getattr(inner.__func__, "wraps", inner)
 
     def create(
-        cls: type[FakeBucket],
+        _cls: type[FakeBucket],
         resource_name: str,
         cloudformation_json: Any,
         account_id: str,

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from botocore.model import OperationModel
+from moto.core.errors import ErrorLookupFactory, ErrorShape
 from moto.core.exceptions import ServiceException
 from moto.core.serialize import XFormedAttributePicker, get_serializer_class
 from moto.iam.models import iam_backends
@@ -129,10 +130,6 @@ class Answer:
         return str(named or self.status).partition(":")[0].rpartition("#")[2]
 
 
-class ServiceError(ServiceException):
-    """An error in a service's name: its module must not be moto's, where moto would look for the service."""
-
-
 class DroppedConnectionError(ConnectionAbortedError):
     """The connection is to end without a response."""
 
@@ -226,12 +223,13 @@ class Middleware:
         if call.role_arn is None:
             refusal = self._refusal(call)
             return refusal or self._pass_on(environ, body, call)
+        entry = self.recorder.begin(call, time=self.surroundings.time())
         try:
             answer = self._application_call(environ, body, call, scope)
         except DroppedConnectionError:
-            self.recorder.record(call, outcome=TIMEOUT, time=self.surroundings.time())
+            self.recorder.end(entry, TIMEOUT)
             raise
-        self.recorder.record(call, outcome=answer.outcome, time=self.surroundings.time())
+        self.recorder.end(entry, answer.outcome)
         return answer
 
     def _application_call(self, environ: Environ, body: bytes, call: Call, scope: Scope) -> Answer:
@@ -377,21 +375,25 @@ def error_answer(model: OperationModel, code: str, message: str, *, method: str 
     serializer = get_serializer_class(service.service_name, service.protocol)(
         operation_model=model, value_picker=XFormedAttributePicker(response_transformers=None)
     )
-    response = serializer.serialize(ServiceError(code, message))
-    status = _status(model, code, int(response["status_code"]))
-    body = b"" if method == "HEAD" or model.http["method"] == "HEAD" else str(response["body"]).encode()
+    error, shape = ServiceException(code, message), _error_shape(service, code)
+    serialized = serializer.MAP_TYPE()
+    serializer._serialize_error_metadata(serialized, error, shape)
+    response = serializer._serialized_error_to_response(serializer._create_default_response(), error, shape, serialized)
+    known = shape.metadata.get("error", {}).get("httpStatusCode")
+    status = known or (HTTPStatus.INTERNAL_SERVER_ERROR if shape._shape_model.get("fault") else HTTPStatus.BAD_REQUEST)
+    body = b"" if "HEAD" in {method, model.http["method"]} else str(response["body"]).encode()
     headers = {**response["headers"], "Content-Length": str(len(body)), "x-amzn-RequestId": "embedded"}
-    return Answer(status, tuple((name, str(value)) for name, value in headers.items()), body)
+    return Answer(int(status), tuple((name, str(value)) for name, value in headers.items()), body)
 
 
-def _status(model: OperationModel, code: str, serialized: int) -> int:
-    shapes: list[Any] = model.service_model.error_shapes
-    for shape in shapes:
-        if code in {shape.name, shape.error_code}:
-            known = shape.metadata.get("error", {}).get("httpStatusCode")
-            fault = HTTPStatus.INTERNAL_SERVER_ERROR if shape.metadata.get("fault") else None
-            return int(known or fault or serialized)
-    return next((status for start, status in _STATUSES.items() if code.startswith(start)), HTTPStatus.BAD_REQUEST)
+def _error_shape(service: Any, code: str) -> ErrorShape:
+    """Return the model's shape of an error, or one for the errors that every service has and no model knows."""
+    modelled = ErrorLookupFactory().for_service(service).from_code(code)
+    if modelled is not None:
+        return modelled
+    statuses = (status for start, status in _STATUSES.items() if code.startswith(start))
+    error = {"code": code, "httpStatusCode": int(next(statuses, HTTPStatus.BAD_REQUEST))}
+    return ErrorShape(code, {"type": "structure", "exception": True, "members": {}, "error": error})
 
 
 def _trust_denial(call: Call, principal: Principal) -> str | None:

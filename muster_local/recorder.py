@@ -6,6 +6,8 @@ from typing import Any
 
 from muster_local.operations import Call
 
+IN_FLIGHT = "in flight"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
@@ -26,21 +28,27 @@ class Recorder:
         self._calls: list[dict[str, Any]] = []
         self._permissions: dict[Permission, None] = {}
 
-    def record(self, call: Call, *, outcome: str, time: str) -> None:
-        """Keep a call; ``outcome`` is "ok" or the service's error code."""
-        entry = {
+    def begin(self, call: Call, *, time: str) -> dict[str, Any]:
+        """Keep a call that has just come in and return its entry for ``end``; calls stay in the order they came in."""
+        entry: dict[str, Any] = {
             "service": call.service,
             "operation": call.operation,
             "account": call.account,
             "region": call.region,
             "role": role_name(call.role_arn),
             "parameters": call.masked_parameters(),
-            "outcome": outcome,
+            "outcome": IN_FLIGHT,
             "write": call.is_write,
             "time": time,
         }
         with self._lock:
             self._calls.append(entry)
+        return entry
+
+    def end(self, entry: dict[str, Any], outcome: str) -> None:
+        """Say how a call ended: "ok" or the service's error code."""
+        with self._lock:
+            entry["outcome"] = outcome
 
     def saw(self, permission: Permission) -> None:
         """Keep one evaluated permission."""
@@ -50,7 +58,7 @@ class Recorder:
     def calls(self) -> list[dict[str, Any]]:
         """Return the calls since the last clearing."""
         with self._lock:
-            return list(self._calls)
+            return [dict(entry) for entry in self._calls]
 
     def permissions(self) -> list[Permission]:
         """Return the distinct permissions seen since the start."""

@@ -3,9 +3,10 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from platform import machine as host_architecture
@@ -23,6 +24,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from muster_local import control, deployment, machines, middleware, organization_file, world
 from muster_local.authorization import identity_policies
+from muster_local.control import AskedError
 from muster_local.faults import Faults
 from muster_local.lambda_host import FunctionSpec, LambdaHost
 from muster_local.middleware import Middleware
@@ -31,9 +33,8 @@ ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
 DEPLOYMENT_NAME = "muster"
 DEFAULT_REGION = "us-east-1"
 
-
-class EmbeddedCloudError(Exception):
-    """The embedded cloud cannot be started as asked."""
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.005
 
 
 class TooManyRequestsError(ServiceException):
@@ -93,7 +94,7 @@ class EmbeddedCloud:
     def url(self) -> str:
         """The endpoint of every service."""
         if self._server is None:
-            raise EmbeddedCloudError("the embedded cloud is not started")
+            raise AskedError("the embedded cloud is not started")
         return f"http://127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
@@ -164,7 +165,7 @@ class EmbeddedCloud:
     def world(self) -> world.World:
         """The simulated world: clock, switches, organization."""
         if self._world is None:
-            raise EmbeddedCloudError("the embedded cloud is not started")
+            raise AskedError("the embedded cloud is not started")
         return self._world
 
     @property
@@ -288,12 +289,25 @@ class EmbeddedCloud:
         return self._templates[key]
 
     def _stop_executions(self) -> None:
-        for regions in list(stepfunctions_parser_backends.values()):
-            for backend in list(regions.values()):
-                for machine in backend.state_machines:
-                    for execution in machine.executions:
-                        if execution.status == "RUNNING":
-                            execution.stop(self._now(), "Reset", "The embedded cloud begins anew")
+        """Stop what runs and wait for it, so that nothing of it reaches the next world."""
+        running = [
+            execution
+            for regions in list(stepfunctions_parser_backends.values())
+            for backend in list(regions.values())
+            for machine in backend.state_machines
+            for execution in machine.executions
+            if execution.status == "RUNNING"
+        ]
+        end = time.monotonic() + _STOP_SECONDS
+        for execution in running:
+            while execution.exec_worker.env is None and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+            execution.stop(self._now(), "Reset", "The embedded cloud begins anew")
+        if running:
+            # Whoever sleeps on this clock wakes up; nobody looks at it again.
+            self.world.clock.advance(timedelta(days=3650).total_seconds())
+        while any(execution.status == "RUNNING" for execution in running) and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
 
 
 class _World:
@@ -363,7 +377,7 @@ class _Server:
                 "127.0.0.1", port, application, threaded=True, request_handler=_RequestHandler
             )
         except (OSError, SystemExit) as error:
-            raise EmbeddedCloudError(f"port {port} cannot be used") from error
+            raise AskedError(f"port {port} cannot be used") from error
         self._server.daemon_threads = True  # type: ignore[attr-defined] # of the threading mix-in
         self._server.block_on_close = False  # type: ignore[attr-defined] # of the threading mix-in
         self.port = self._server.server_port
@@ -409,11 +423,11 @@ def run_functions_in_the_lambda_host(host: Callable[[], LambdaHost | None]) -> N
 
 def _only(document: Any, key: str) -> Any:
     if not isinstance(document, Mapping) or set(document) != {key}:
-        raise EmbeddedCloudError(f"the request is an object with the key {key!r} only")
+        raise AskedError(f"the request is an object with the key {key!r} only")
     return document[key]
 
 
 def _known_access(access: str) -> str:
     if access not in ACCESS_LEVELS:
-        raise EmbeddedCloudError(f"access is one of {', '.join(ACCESS_LEVELS)}, not {access!r}")
+        raise AskedError(f"access is one of {', '.join(ACCESS_LEVELS)}, not {access!r}")
     return access

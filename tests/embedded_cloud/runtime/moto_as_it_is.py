@@ -1,0 +1,124 @@
+"""Which of moto's gaps are still there, asked of a moto that nothing has touched: one JSON object of names.
+
+Runs in a process of its own; the names are those of the hooks that fill the gaps.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.config import default_user_config
+from moto.s3.models import FakeBucket
+from moto.stepfunctions import models as machine_models
+from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
+from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.event import event_manager
+from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
+from moto.stepfunctions.parser.backend import execution
+from moto.sts.models import STSBackend
+
+ACCOUNT = "222222222222"
+REGION = "eu-west-1"
+
+
+def run_state_machines() -> bool:
+    return not default_user_config["stepfunctions"]["execute_state_machine"]
+
+
+def create_machines_of_templates_in_the_interpreter() -> bool:
+    return machine_models.stepfunctions_backends is not parser_models.stepfunctions_parser_backends
+
+
+def evaluate_jsonata() -> bool:
+    return moto_jsonata._eval_jsonata is None
+
+
+def give_jsonata_the_functions_of_step_functions() -> bool:
+    return "not supported" in "".join(intrinsic._DECLARATION_BY_VARIABLE_REFERENCE.values())
+
+
+def quote_strings_in_jsonata() -> bool:
+    return bool(moto_jsonata.encode_jsonata_variable_declarations({"$a": 'x"y'}) == '$a:="x"y";')
+
+
+def read_escapes_in_literals() -> bool:
+    literal = SimpleNamespace(getText=lambda: r'"two\nlines"')
+    return bool(Preprocessor._inner_string_of(parser_rule_context=literal) == r"two\nlines")
+
+
+def call_services_as_the_machine() -> bool:
+    client = cast("Any", boto_client_for(region=REGION, service="sns"))
+    key = client._request_signer._credentials.access_key
+    return (key, client.meta.endpoint_url.startswith("http://localhost:")) == ("ak", True)
+
+
+def name_sdk_errors_as_aws() -> bool:
+    return bool(aws_sdk.StateTaskServiceAwsSdk._normalise_service_error_name("s3") == "s3")
+
+
+def return_dates_as_text() -> bool:
+    aws_sdk.boto_client_for = lambda **_: SimpleNamespace(head_object=lambda: {"LastModified": datetime.now(UTC)})
+    task = aws_sdk.StateTaskServiceAwsSdk()
+    task.resource = SimpleNamespace(api_name="s3", api_action="headObject")
+    stack: list[Any] = []
+    task._eval_service_task(SimpleNamespace(stack=stack), SimpleNamespace(region=REGION), {}, None)
+    return isinstance(stack[0]["LastModified"], datetime)
+
+
+def wait_on_the_virtual_clock() -> bool:
+    started = time.monotonic()
+    env = SimpleNamespace(program_state_event=threading.Event(), is_running=lambda: False)
+    WaitFunction._wait_interval(SimpleNamespace(), env, 0.01)
+    return time.monotonic() - started >= 0.01 and retrier_decl.time.sleep is time.sleep
+
+
+def tell_the_virtual_time() -> bool:
+    modules = (state, event_manager, execution, parser_models)
+    return all(isinstance(module.datetime, ModuleType) for module in modules)
+
+
+def name_accounts_as_their_root() -> bool:
+    return str(STSBackend(REGION, ACCOUNT).get_caller_identity("x", REGION)[1]).endswith(":user/moto")
+
+
+def version_buckets_of_templates() -> bool:
+    properties = {"VersioningConfiguration": {"Status": "Enabled"}}
+    bucket = FakeBucket.create_from_cloudformation_json("bucket", {"Properties": properties}, ACCOUNT, REGION)
+    return bucket.versioning_status is None
+
+
+def run_functions_in_the_lambda_host() -> bool:
+    return bool(LambdaSimpleBackend(REGION, ACCOUNT).invoke("f", None, "an echo", {}, {}) == b"an echo")
+
+
+GAPS: tuple[Callable[[], bool], ...] = (
+    run_state_machines,
+    create_machines_of_templates_in_the_interpreter,
+    evaluate_jsonata,
+    give_jsonata_the_functions_of_step_functions,
+    quote_strings_in_jsonata,
+    read_escapes_in_literals,
+    call_services_as_the_machine,
+    name_sdk_errors_as_aws,
+    return_dates_as_text,
+    wait_on_the_virtual_clock,
+    tell_the_virtual_time,
+    name_accounts_as_their_root,
+    version_buckets_of_templates,
+    run_functions_in_the_lambda_host,
+)
+
+if __name__ == "__main__":
+    json.dump({gap.__name__: gap() for gap in GAPS}, sys.stdout)

@@ -1,0 +1,76 @@
+"""A function that does what its event says: calls, and every way to fail."""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import boto3
+import sample_words  # type: ignore[import-not-found]  # the layer is on the path of the function only
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=2)
+
+
+class TransientError(Exception):
+    """Something that a machine retries."""
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    match event.get("do"):
+        case "call":
+            return {"outcomes": [outcome(call) for call in event["calls"]]}
+        case "fail":
+            raise TransientError("not now")
+        case "crash":
+            os._exit(3)
+        case "sleep":
+            time.sleep(60)
+    return {
+        "greeting": sample_words.GREETING,
+        "said": event.get("said"),
+        "region": os.environ["AWS_REGION"],
+        "organization": os.environ["ORGANIZATION"],
+        "process": os.getpid(),
+        "bytecode": not sys.dont_write_bytecode,
+        "function": context.invoked_function_arn,
+        "me": boto3.client("sts").get_caller_identity()["Arn"],
+    }
+
+
+def outcome(call: dict[str, Any]) -> Any:
+    """Return a call's answer, or its error's code and message."""
+    try:
+        factory: Any = boto3.client  # typed by service name, of which any may come
+        client = factory(
+            call["service"],
+            config=ONCE,
+            region_name=call.get("region"),
+            **session_of(call.get("as"), call.get("region")),
+        )
+        answer = getattr(client, call["operation"])(**call.get("parameters", {}))
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return {
+            "code": error.response["Error"]["Code"],
+            "status": status,
+            "message": error.response["Error"]["Message"],
+        }
+    except BotoCoreError as error:
+        return {"code": type(error).__name__}
+    return json.loads(json.dumps(answer, default=str))
+
+
+def session_of(role: str | None, region: str | None) -> dict[str, str]:
+    """Return a client's credentials for a role, given by its ARN or by the variable that holds it."""
+    if role is None:
+        return {}
+    sts = boto3.client("sts", config=ONCE, region_name=region)
+    credentials = sts.assume_role(RoleArn=os.environ.get(role, role), RoleSessionName="sample")["Credentials"]
+    return {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials["SessionToken"],
+    }
