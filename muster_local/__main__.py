@@ -67,6 +67,7 @@ def _cloud(
     warnings.filterwarnings("ignore", module="moto")
     return EmbeddedCloud(
         organization,
+        root=_root(),
         access=access,
         port=port,
         build=build,
@@ -97,7 +98,7 @@ def _membership(
     """Choose where the application lives: as told, as the desired state says, or as the example does."""
     if account and region:
         return account, region
-    chosen = desired_state or Path("config/desired-state.example.yaml")
+    chosen = desired_state or _root() / "config" / "desired-state.example.yaml"
     read = _membership_of(chosen)
     if read is not None and (desired_state is not None or _mentions(organization, read[0])):
         account, region = account or read[0], region or read[1]
@@ -106,6 +107,12 @@ def _membership(
     where = f"account {account or 'of the management'}, Region {region or 'us-east-1'}"
     click.echo(f"deploying into {where}", err=True)
     return account, region
+
+
+def _root() -> Path:
+    """Return the repository: the working directory, or where this package lies."""
+    here = Path.cwd()
+    return here if (here / "template.yaml").exists() else Path(__file__).resolve().parents[1]
 
 
 def _membership_of(path: Path) -> tuple[str, str] | None:

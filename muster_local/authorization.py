@@ -16,15 +16,17 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from muster_local.operations import Call
+from muster_local.service_linked_roles import (
+    MEMBERSHIP_PRINCIPAL,
+    MEMBERSHIP_ROLE_NAME,
+    TRIAGE_PRINCIPAL,
+    TRIAGE_ROLE_NAME,
+)
 
 type Document = Mapping[str, Any]
 type Context = Mapping[str, tuple[str, ...]]
 
-_TRIAGE = "triage.security-ir.amazonaws.com"
-_SERVICE_LINKED_ROLES = {
-    _TRIAGE: "AWSServiceRoleForSecurityIncidentResponse_Triage",
-    "security-ir.amazonaws.com": "AWSServiceRoleForSecurityIncidentResponse",
-}
+_SERVICE_LINKED_ROLES = {TRIAGE_PRINCIPAL: TRIAGE_ROLE_NAME, MEMBERSHIP_PRINCIPAL: MEMBERSHIP_ROLE_NAME}
 _ROLE_ARN = re.compile(r"arn:aws:iam::(?P<account>\d{12}):role/(?P<name>.+)")
 
 

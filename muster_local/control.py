@@ -12,7 +12,7 @@ from muster_local.organization_file import OrganizationFileError
 from muster_local.simulation import World
 from muster_local.switches import SwitchValueError, UnknownSwitchError
 
-_RESET_KEYS = ("organization", "access", "application_account", "region")
+_RESET_KEYS = ("organization", "access", "application_account", "region", "parameters")
 
 
 class AskedError(ValueError):
@@ -60,6 +60,7 @@ class Cloud(Protocol):
         access: str | None = None,
         application_account: str | None = None,
         region: str | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         """Begin anew."""
         ...

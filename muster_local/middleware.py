@@ -178,11 +178,12 @@ class Sessions:
         return None
 
     def survive_reset(self) -> None:
-        """Forget what people assumed, and put back what running children and machines hold."""
+        """Put back what running children and machines hold; what children assumed themselves stays known as well.
+
+        A session is worth what its role allows now: when the role is gone, every call is denied.
+        """
         with self._lock:
-            self._roles.clear()
-            for (role_arn, _), session in self._issued.items():
-                self._roles[session.access_key_id] = (session.account_id, role_arn)
+            for session in self._issued.values():
                 sts_backends[session.account_id]["aws"].assumed_roles.append(session)
 
 

@@ -57,6 +57,7 @@ class EmbeddedCloud:
         management_template: Path | None = None,
         application_account: str | None = None,
         region: str = DEFAULT_REGION,
+        parameters: Mapping[str, str] | None = None,
         build: Path | None = None,
         port: int = 0,
         report: Callable[[str], None] = lambda _: None,
@@ -64,7 +65,8 @@ class EmbeddedCloud:
         """Say what to simulate and deploy; nothing happens before ``start``.
 
         ``root`` is the repository; ``template`` and ``management_template`` default to its own ones, where they exist.
-        ``build`` is the output of ``sam build``, run in place of the sources.
+        ``parameters`` are further values for the templates' parameters. ``build`` is the output of ``sam build``,
+        run in place of the sources.
         """
         self._root = (root or Path.cwd()).resolve()
         self._organization = organization
@@ -73,6 +75,7 @@ class EmbeddedCloud:
         self._management_template = management_template
         self._application_account = application_account
         self._region = region
+        self._parameters = dict(parameters or {})
         self._build = build
         self._port = port
         self._report = report
@@ -124,15 +127,18 @@ class EmbeddedCloud:
         access: str | None = None,
         application_account: str | None = None,
         region: str | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         """Begin anew: a fresh organization, no calls, no faults, the application deployed again.
 
+        What is not given stays as it was.
         Children of functions whose code and environment stay as they are stay alive.
         """
         self._organization = organization or self._organization
         self._access = _known_access(access or self._access)
         self._application_account = application_account or self._application_account
         self._region = region or self._region
+        self._parameters = self._parameters if parameters is None else dict(parameters)
         self._stop_executions()
         self._world = world.load(organization_file.load(self._organization))
         self._middleware.sessions.survive_reset()
@@ -254,6 +260,7 @@ class EmbeddedCloud:
             "ApplicationAccountId": self.application_account,
             "OrganizationId": self.world.organization.id,
             "Access": self._access,
+            **self._parameters,
         }
         application = self._template or (self._build or self._root) / "template.yaml"
         management = self._management_template or self._root / "stacks" / "management-account.yaml"

@@ -1,14 +1,9 @@
 import http.client
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.embedded_cloud.runtime.conftest import APPLICATION, MANAGEMENT, REGION, Driver
@@ -299,6 +294,24 @@ def test_a_killed_function_has_made_its_call(driver: Driver) -> None:
     assert driver.invoke()[0] is None
 
 
+@pytest.mark.parametrize(("partial", "errors"), [(True, 1), ("missing", 0)])
+def test_half_of_the_accounts_can_be_errors_or_missing(driver: Driver, *, partial: bool | str, errors: int) -> None:
+    driver.let_the_application_read_the_organization()
+    team = [{"name": f"Person {n}", "jobTitle": "Lead", "email": f"{n}@example.com"} for n in (1, 2)]
+    sir = driver.cloud.client("security-ir")
+    membership = sir.create_membership(membershipName="our-name", incidentResponseTeam=team)["membershipId"]
+    driver.cloud.set_faults(
+        [{"service": "security-ir", "operation": "BatchGetMemberAccountDetails", "partial": partial}]
+    )
+    answer = driver.call(
+        "security-ir",
+        "batch_get_member_account_details",
+        parameters={"membershipId": membership, "accountIds": [MANAGEMENT, APPLICATION, "333333333333"]},
+    )
+    assert [item["accountId"] for item in answer["items"]] == [MANAGEMENT, "333333333333"]
+    assert [error["accountId"] for error in answer["errors"]] == [APPLICATION] * errors
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
@@ -370,6 +383,15 @@ def test_a_reset_with_anything_unknown_is_refused(driver: Driver) -> None:
 # --- deployment ---
 
 
+def test_parameters_of_the_templates_can_be_given(driver: Driver) -> None:
+    _, before = driver.invoke()
+    driver.cloud.reset(parameters={"OrganizationId": "o-changed001"})
+    _, after = driver.invoke()
+    driver.cloud.reset(parameters={})
+    assert (before["organization"], after["organization"]) == ("o-runtime001", "o-changed001")
+    assert before["process"] != after["process"]
+
+
 def test_outputs_of_the_stack_are_found_by_its_name(driver: Driver) -> None:
     (stack,) = driver.cloud.client("cloudformation").describe_stacks(StackName="muster")["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -437,36 +459,3 @@ def test_a_connection_serves_more_than_one_request(driver: Driver) -> None:
         assert connection.getresponse().read()
         assert connection.sock is not None
     connection.close()
-
-
-def test_up_says_ready_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
-    organization = tmp_path / "organization.yaml"
-    organization.write_text(
-        'id: o-runtime001\nmanagement_account: {id: "111111111111", name: Management}\nroot: {accounts: []}\n'
-    )
-    command = [sys.executable, "-m", "muster_local", "up", "--organization", str(organization)]
-    source = Path(__file__).parents[3]
-    with subprocess.Popen(  # noqa: S603 - our own module
-        command,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(source)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        line = process.stdout.readline()
-        assert line.startswith("ready http://127.0.0.1:"), process.stderr.read()
-        client = boto3.client(
-            "organizations",
-            endpoint_url=line.split()[1],
-            region_name="us-east-1",
-            aws_access_key_id=MANAGEMENT,
-            aws_secret_access_key="x",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        assert client.describe_organization()["Organization"]["Id"] == "o-runtime001"
-        process.terminate()
-        assert process.wait(timeout=5) == 0
-        assert "deploying into account of the management, Region us-east-1" in process.stderr.read()

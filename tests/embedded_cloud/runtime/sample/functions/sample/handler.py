@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from functools import cache
 from typing import Any
 
 import boto3
@@ -36,20 +37,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "process": os.getpid(),
         "bytecode": not sys.dont_write_bytecode,
         "function": context.invoked_function_arn,
-        "me": boto3.client("sts").get_caller_identity()["Arn"],
+        "me": client_of("sts", None, None).get_caller_identity()["Arn"],
     }
 
 
 def outcome(call: dict[str, Any]) -> Any:
     """Return a call's answer, or its error's code and message."""
     try:
-        factory: Any = boto3.client  # typed by service name, of which any may come
-        client = factory(
-            call["service"],
-            config=ONCE,
-            region_name=call.get("region"),
-            **session_of(call.get("as"), call.get("region")),
-        )
+        make_client = client_as if "as" in call else client_of
+        client = make_client(call["service"], call.get("region"), call.get("as"))
         answer = getattr(client, call["operation"])(**call.get("parameters", {}))
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -61,6 +57,15 @@ def outcome(call: dict[str, Any]) -> Any:
     except BotoCoreError as error:
         return {"code": type(error).__name__}
     return json.loads(json.dumps(answer, default=str))
+
+
+def client_as(service: str, region: str | None, role: str | None) -> Any:
+    """Return a client, of a role that is given by its ARN or by the variable that holds it."""
+    factory: Any = boto3.client  # typed by service name, of which any may come
+    return factory(service, config=ONCE, region_name=region, **session_of(role, region))
+
+
+client_of = cache(client_as)
 
 
 def session_of(role: str | None, region: str | None) -> dict[str, str]:
