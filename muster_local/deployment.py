@@ -40,6 +40,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineSource:
+    """The definition of a state machine, the file it came from, and its substitutions."""
+
+    definition: Any
+    file: Path | None
+    substitutions: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A template without the SAM transform, and what it leaves on disk."""
 
@@ -47,6 +56,8 @@ class Template:
     functions: Mapping[str, Source]
     not_emulated: tuple[str, ...]
     """The types of resources that were left out, because moto has none of them."""
+    files: tuple[Path, ...]
+    """The files that the template was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ def load(path: Path) -> Template:
     except (OSError, yaml.YAMLError) as error:
         raise DeploymentError(f"{path}: {error}") from error
     if "AWS::Serverless-2016-10-31" not in str(document.get("Transform", "")):
-        return Template(document, {}, _drop_what_moto_lacks(document))
+        return Template(document, {}, _drop_what_moto_lacks(document), (path,))
     functions, layers, machines = _take_files_out(document, path.parent)
     for source in functions.values():
         if not source.code.is_dir():
@@ -77,7 +88,8 @@ def load(path: Path) -> Template:
         raise DeploymentError(f"{path}: {causes}") from error
     _put_definitions_back(body, machines, path)
     _leave_code_on_disk(body, layers)
-    return Template(body, functions, _drop_what_moto_lacks(body))
+    files = (path, *(machine.file for machine in machines.values() if machine.file))
+    return Template(body, functions, _drop_what_moto_lacks(body), files)
 
 
 def deploy(
@@ -133,7 +145,7 @@ def version_buckets_of_templates() -> None:
 
 def _take_files_out(
     document: dict[str, Any], base: Path
-) -> tuple[dict[str, Source], set[str], dict[str, tuple[Any, Mapping[str, Any]]]]:
+) -> tuple[dict[str, Source], set[str], dict[str, MachineSource]]:
     """Replace files by placeholders that SAM accepts; return functions, layers and machine definitions."""
     resources = document["Resources"]
     defaults = document.get("Globals", {}).get("Function", {})
@@ -143,7 +155,7 @@ def _take_files_out(
         if resource["Type"] == "AWS::Serverless::LayerVersion"
     }
     functions: dict[str, Source] = {}
-    machines: dict[str, tuple[Any, Mapping[str, Any]]] = {}
+    machines: dict[str, MachineSource] = {}
     for name, resource in resources.items():
         properties = resource.setdefault("Properties", {})
         match resource["Type"]:
@@ -157,23 +169,22 @@ def _take_files_out(
                 properties["ContentUri"] = "s3://embedded/layer"
             case "AWS::Serverless::StateMachine":
                 uri = properties.pop("DefinitionUri", None)
-                definition = yaml.safe_load((base / uri).read_text()) if uri else properties["Definition"]
-                machines[name] = (definition, properties.pop("DefinitionSubstitutions", {}))
+                file = (base / uri).resolve() if uri else None
+                definition = yaml.safe_load(file.read_text()) if file else properties["Definition"]
+                machines[name] = MachineSource(definition, file, properties.pop("DefinitionSubstitutions", {}))
                 properties["Definition"] = _EMPTY_MACHINE
             case _:
                 pass
     return functions, set(folders), machines
 
 
-def _put_definitions_back(
-    body: Mapping[str, Any], machines: Mapping[str, tuple[Any, Mapping[str, Any]]], path: Path
-) -> None:
+def _put_definitions_back(body: Mapping[str, Any], machines: Mapping[str, MachineSource], path: Path) -> None:
     """Give each machine its definition as one string, with its substitutions as intrinsic functions."""
-    for name, (definition, substitutions) in machines.items():
-        pieces = _PLACEHOLDER.split(json.dumps(definition, ensure_ascii=False))
-        if unknown := sorted(set(pieces[1::2]) - set(substitutions)):
+    for name, machine in machines.items():
+        pieces = _PLACEHOLDER.split(json.dumps(machine.definition, ensure_ascii=False))
+        if unknown := sorted(set(pieces[1::2]) - set(machine.substitutions)):
             raise DeploymentError(f"{path}: {name} has no substitution for ${{{unknown[0]}}}")
-        joined = [substitutions[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
+        joined = [machine.substitutions[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
         properties = body["Resources"][name]["Properties"]
         for other in ("Definition", "DefinitionS3Location", "DefinitionSubstitutions"):
             properties.pop(other, None)

@@ -61,6 +61,7 @@ def install(surroundings: Surroundings) -> None:
     """Fill every gap. May be called again, with other surroundings."""
     run_state_machines()
     create_machines_of_templates_in_the_interpreter()
+    name_executions_that_have_no_name()
     evaluate_jsonata()
     give_jsonata_the_functions_of_step_functions()
     quote_strings_in_jsonata()
@@ -80,6 +81,18 @@ def run_state_machines() -> None:
 def create_machines_of_templates_in_the_interpreter() -> None:
     """Let CloudFormation create machines where they run: moto keeps two sets of them."""
     machine_models.stepfunctions_backends = parser_models.stepfunctions_parser_backends
+
+
+def name_executions_that_have_no_name() -> None:
+    """Give an execution that is started without a name one of its own: moto calls them all "None"."""
+    inner = parser_models.StepFunctionsParserBackend.start_execution
+    original = getattr(inner, "wraps", inner)
+
+    def start_execution(self: Any, state_machine_arn: str, name: str | None = None, *more: Any, **named: Any) -> Any:
+        return original(self, state_machine_arn, name or str(uuid.uuid4()), *more, **named)
+
+    start_execution.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    parser_models.StepFunctionsParserBackend.start_execution = start_execution
 
 
 # --- JSONata ----------------------------------------------------------------------------------------------------------

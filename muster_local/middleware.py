@@ -414,11 +414,10 @@ def _principal(call: Call) -> Principal:
 
 
 def _realm(account: str) -> Realm:
-    management = organizations_backends.master_accounts.get(account)
-    if management is None:
-        return Realm("", account)
-    organization = organizations_backends[management[0]][management[1]].org
-    return Realm(str(organization.id), str(management[0]))
+    """Return the organization of an account; moto lists members apart from the management account, which is its own."""
+    management, partition = organizations_backends.master_accounts.get(account, (account, "aws"))
+    organization = organizations_backends[management][partition].org
+    return Realm(str(organization.id) if organization else "", str(management))
 
 
 def _unknown_key(service: str) -> tuple[str, str]:

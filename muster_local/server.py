@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -82,7 +82,7 @@ class EmbeddedCloud:
         self._server: _Server | None = None
         self._host: LambdaHost | None = None
         self._world: world.World | None = None
-        self._templates: dict[tuple[Path, int], deployment.Template] = {}
+        self._templates: dict[Path, tuple[deployment.Template, tuple[int, ...]]] = {}
         self._middleware = Middleware(
             application=DomainDispatcherApplication(create_backend_app),
             surroundings=_World(self),
@@ -285,15 +285,14 @@ class EmbeddedCloud:
             self._host.deploy(specs)
 
     def _expanded(self, path: Path) -> deployment.Template:
-        """Expand a template once per version of it and of the machines beside it."""
-        files = [path, *(path.parent / "statemachines").glob("*")]
-        key = (path, hash(tuple(file.stat().st_mtime_ns for file in files)))
-        if key not in self._templates:
-            template = deployment.load(path)
-            if template.not_emulated:
-                self._report(f"not emulated in {path.name}: {', '.join(template.not_emulated)}")
-            self._templates[key] = template
-        return self._templates[key]
+        """Expand a template anew only when one of its files has changed."""
+        known, seen = self._templates.get(path, (None, ()))
+        if known is None or seen != _times(known.files):
+            known = deployment.load(path)
+            self._templates[path] = (known, _times(known.files))
+            if known.not_emulated:
+                self._report(f"not emulated in {path.name}: {', '.join(known.not_emulated)}")
+        return known
 
     def _stop_executions(self) -> None:
         """Stop what runs and wait for it, so that nothing of it reaches the next world."""
@@ -438,3 +437,7 @@ def _known_access(access: str) -> str:
     if access not in ACCESS_LEVELS:
         raise AskedError(f"access is one of {', '.join(ACCESS_LEVELS)}, not {access!r}")
     return access
+
+
+def _times(files: Iterable[Path]) -> tuple[int, ...]:
+    return tuple(file.stat().st_mtime_ns for file in files)

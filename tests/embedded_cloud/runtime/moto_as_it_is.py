@@ -41,6 +41,13 @@ def create_machines_of_templates_in_the_interpreter() -> bool:
     return machine_models.stepfunctions_backends is not parser_models.stepfunctions_parser_backends
 
 
+def name_executions_that_have_no_name() -> bool:
+    backend = parser_models.StepFunctionsParserBackend(REGION, ACCOUNT)
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = backend.create_state_machine("m", definition, f"arn:aws:iam::{ACCOUNT}:role/m")
+    return str(backend.start_execution(machine.arn).execution_arn).endswith(":None")
+
+
 def evaluate_jsonata() -> bool:
     return moto_jsonata._eval_jsonata is None
 
@@ -106,6 +113,7 @@ def run_functions_in_the_lambda_host() -> bool:
 GAPS: tuple[Callable[[], bool], ...] = (
     run_state_machines,
     create_machines_of_templates_in_the_interpreter,
+    name_executions_that_have_no_name,
     evaluate_jsonata,
     give_jsonata_the_functions_of_step_functions,
     quote_strings_in_jsonata,

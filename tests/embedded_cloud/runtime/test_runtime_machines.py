@@ -76,6 +76,12 @@ def test_what_the_machines_role_does_not_allow_fails_the_machine(driver: Driver)
     assert (execution["status"], execution["error"]) == ("FAILED", "S3.S3Exception")
 
 
+def test_executions_without_a_name_are_different_ones(driver: Driver) -> None:
+    names = {driver.run()["name"] for _ in range(2)}
+    assert len(names) == 2
+    assert "None" not in names
+
+
 def test_a_throttled_function_is_an_error_of_lambda(driver: Driver) -> None:
     driver.put_desired_state()
     driver.cloud.set_faults([{"service": "lambda", "operation": "Invoke", "error": "TooManyRequestsException"}])
