@@ -98,7 +98,7 @@ class SecurityIncidentResponseBackend(BaseBackend):
             raise _second_membership(world, present)
         now = world.clock.now()
         membership = Membership(
-            id=f"m-{_digest(world.organization.id, self.account_id, self.region_name, len(world.memberships))[:24]}",
+            id=f"m-{_digest(world.organization.id, self.account_id, self.region_name, len(world.memberships))[:12]}",
             account_id=self.account_id,
             region=self.region_name,
             name=request["membershipName"],

@@ -278,6 +278,12 @@ class TestSearch:
             sign_up(signed_up(world))
         assert world.writes == []
 
+    def test_passing_failure_of_one_account_is_not_answered_by_the_other(self, world: World) -> None:
+        world.fail(LIST, unavailable, account=SECURITY, detail="us-east-1")
+        with pytest.raises(UnavailableError):
+            sign_up(signed_up(world))
+        assert world.writes == []
+
     def test_view_that_opens_with_registration_is_read_again(self, world: World) -> None:
         for region in SUPPORTED_REGIONS:
             world.fail(LIST, denied, account=MANAGEMENT, detail=region)

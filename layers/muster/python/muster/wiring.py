@@ -1,5 +1,7 @@
 """The composition root: which adapter stands behind which port, for each function."""
 
+from functools import cache
+
 import boto3
 
 from muster.adapters.clients import CONFIG, Clients
@@ -10,7 +12,7 @@ from muster.adapters.organizations import Organizations, OrganizationsFromEither
 from muster.adapters.responders import RespondersInParameterStore
 from muster.adapters.triage_roles import TriageRoles
 from muster.domain.desired import DesiredState
-from muster.domain.sign_up import Home
+from muster.domain.membership import Home
 from muster.errors import DesiredStateError, NotConfiguredError
 from muster.messages.desired_state import InvalidDocumentError, load_stored
 from muster.messages.steps import DesiredReference
@@ -48,7 +50,7 @@ def build_sign_up(settings: SignUpSettings) -> SignUp:
         reader=memberships,
         writer=memberships,
         responders=RespondersInParameterStore(
-            own.session.client("ssm", region_name=settings.region, config=CONFIG),
+            own.session.client("ssm", config=CONFIG),
             settings.contacts_parameter,
             settings.account_id,
         ),
@@ -83,10 +85,15 @@ def build_report(settings: ReportSettings) -> Report:
     return Report(documents=_documents(settings))
 
 
+@cache
+def _session(region: str) -> boto3.Session:
+    """Keep one session for the life of the process: a second one would load every service's model again."""
+    return boto3.Session(region_name=region)
+
+
 def _clients(settings: Settings) -> Clients:
-    return Clients(boto3.Session(region_name=settings.region), settings.account_id)
+    return Clients(_session(settings.region), settings.account_id)
 
 
 def _documents(settings: Settings) -> BucketDocuments:
-    s3 = boto3.Session(region_name=settings.region).client("s3", config=CONFIG)
-    return BucketDocuments(s3, settings.bucket, settings.account_id)
+    return BucketDocuments(_session(settings.region).client("s3", config=CONFIG), settings.bucket, settings.account_id)

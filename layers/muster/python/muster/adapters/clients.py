@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -56,17 +56,20 @@ class Clients:
     @cached_property
     def organizations(self) -> "OrganizationsClient":
         """Organizations. Raises DeniedError when the role cannot be assumed, as every client does."""
-        return self.session.client("organizations", region_name=GLOBAL_REGION, config=CONFIG, **self._credentials)
+        client: OrganizationsClient = self._client("organizations", GLOBAL_REGION)
+        return client
 
     @cached_property
     def iam(self) -> "IAMClient":
         """IAM."""
-        return self.session.client("iam", region_name=GLOBAL_REGION, config=CONFIG, **self._credentials)
+        client: IAMClient = self._client("iam", GLOBAL_REGION)
+        return client
 
     def security_ir(self, region: str) -> "SecurityIncidentResponseClient":
         """Security Incident Response in one Region."""
         if region not in self._probes:
-            self._probes[region] = self.session.client(
-                "security-ir", region_name=region, config=CONFIG, **self._credentials
-            )
+            self._probes[region] = self._client("security-ir", region)
         return self._probes[region]
+
+    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - the properties know the type
+        return self.session.client(service, region_name=region, config=CONFIG, **self._credentials)  # type: ignore[call-overload]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from muster.adapters.clients import Clients
 from muster.adapters.pacing import Pacer
@@ -14,9 +14,6 @@ from muster.domain.responders import IncidentResponder, IncidentResponseTeam
 from muster.errors import DeniedError, NotYetConsistentError
 from muster.ports import MembershipReader, MembershipWriter
 
-if TYPE_CHECKING:
-    from mypy_boto3_security_ir.type_defs import IncidentResponderTypeDef
-
 BATCH = 100
 TRIAGE = "Triage"
 
@@ -26,17 +23,26 @@ def list_memberships(clients: Clients, region: str) -> tuple[MembershipSummary, 
     try:
         with translated("security-ir:ListMemberships", clients.account_id):
             pages = clients.security_ir(region).get_paginator("list_memberships").paginate()
-            return tuple(_summary(item) for page in pages for item in page.get("items", []))
+            found = [item for page in pages for item in page.get("items", [])]
     except NotYetConsistentError:
         return ()
+    return tuple(_summary(item, _Asked(clients.account_id, region)) for item in found)
 
 
-def _summary(item: Mapping[str, Any]) -> MembershipSummary:
+class _Asked(NamedTuple):
+    """Who was asked where: the model lets the service leave account, Region and ARN out of its answer."""
+
+    account_id: str
+    region: str
+
+
+def _summary(item: Mapping[str, Any], asked: _Asked) -> MembershipSummary:
+    account_id, region = item.get("accountId", asked.account_id), item.get("region", asked.region)
     return MembershipSummary(
         id=item["membershipId"],
-        arn=item.get("membershipArn", ""),
-        account_id=item.get("accountId", ""),
-        region=item.get("region", ""),
+        arn=item.get("membershipArn") or f"arn:aws:security-ir:{region}:{account_id}:membership/{item['membershipId']}",
+        account_id=account_id,
+        region=region,
         status=item.get("membershipStatus", ""),
     )
 
@@ -62,13 +68,14 @@ class Memberships(MembershipReader, MembershipWriter):
             found = self._here.get_membership(membershipId=membership_id)
         configuration = found.get("membershipAccountsConfigurations", {})
         triage = [item["isEnabled"] for item in found.get("optInFeatures", []) if item["featureName"] == TRIAGE]
+        summary = _summary(found, _Asked(self.clients.account_id, self.region))
         return Membership(
-            id=found["membershipId"],
-            arn=found.get("membershipArn", ""),
-            account_id=found.get("accountId", ""),
-            region=found.get("region", ""),
+            id=summary.id,
+            arn=summary.arn,
+            account_id=summary.account_id,
+            region=summary.region,
             name=found.get("membershipName", ""),
-            status=found.get("membershipStatus", ""),
+            status=summary.status,
             activated_at=found.get("membershipActivationTimestamp"),
             accounts_covered=found.get("numberOfAccountsCovered"),
             triage_enabled=triage[0] if triage else None,
@@ -79,7 +86,7 @@ class Memberships(MembershipReader, MembershipWriter):
     def tags(self, membership_arn: str) -> Mapping[str, str]:
         """Read ListTagsForResource."""
         with translated("security-ir:ListTagsForResource", self.clients.account_id):
-            return self._here.list_tags_for_resource(resourceArn=membership_arn)["tags"]
+            return dict(self._here.list_tags_for_resource(resourceArn=membership_arn)["tags"])
 
     def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
         """Read BatchGetMemberAccountDetails, 100 accounts a call."""
@@ -118,14 +125,15 @@ class Memberships(MembershipReader, MembershipWriter):
     ) -> str:
         """Call CreateMembership with every choice explicit."""
         with translated("security-ir:CreateMembership", self.clients.account_id):
-            return self._here.create_membership(
+            created = self._here.create_membership(
                 membershipName=name,
                 incidentResponseTeam=[_responder(responder) for responder in team],
                 coverEntireOrganization=entire_organization,
                 optInFeatures=[{"featureName": TRIAGE, "isEnabled": triage}],
                 tags=dict(tags),
                 clientToken=client_token,
-            )["membershipId"]
+            )
+        return str(created["membershipId"])
 
     def set_name(self, membership_id: str, name: str) -> None:
         """Call UpdateMembership."""
@@ -164,17 +172,13 @@ class Memberships(MembershipReader, MembershipWriter):
 
 def _association(word: str | None) -> Observed[Association]:
     try:
-        return Known(Association(word))
+        return Known(Association(word or ""))
     except ValueError:
         return Unknown(f"the service answered a relationship that is not documented: {word}")
 
 
-def _responder(responder: IncidentResponder) -> "IncidentResponderTypeDef":
-    item: IncidentResponderTypeDef = {
-        "name": responder.name,
-        "jobTitle": responder.job_title,
-        "email": responder.email,
-    }
+def _responder(responder: IncidentResponder) -> dict[str, Any]:
+    item: dict[str, Any] = {"name": responder.name, "jobTitle": responder.job_title, "email": responder.email}
     if responder.preferences is not None:
-        item["communicationPreferences"] = sorted(responder.preferences)  # type: ignore[typeddict-item]
+        item["communicationPreferences"] = sorted(responder.preferences)
     return item

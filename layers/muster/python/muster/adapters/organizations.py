@@ -1,6 +1,6 @@
 """Organizations: the inventory, the tree, and who is trusted and delegated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,7 +139,7 @@ class OrganizationsFromEither(OrganizationReader):
         return self._first_allowed(lambda reader: reader.account_page(token))
 
 
-def _account(item: dict[str, Any]) -> Account:
+def _account(item: Mapping[str, Any]) -> Account:
     """Keep what decisions need; the e-mail address goes no further than here."""
     return Account(
         id=item["Id"],
@@ -158,6 +158,6 @@ def _ancestors(paths: list[str], account_id: str) -> tuple[str, ...] | None:
     return tuple(ancestors) if organization.startswith("o-") and ancestors and last == account_id else None
 
 
-def _unit(item: dict[str, Any]) -> OrganizationalUnit:
+def _unit(item: Mapping[str, Any]) -> OrganizationalUnit:
     """Take "o-…/r-…/ou-…/" apart; the unit's own id is last."""
     return OrganizationalUnit(item["Id"], item["Name"], tuple(item["Path"].strip("/").split("/")[1:-1]))

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 
@@ -82,5 +83,5 @@ def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError
     ):
         if code in codes:
             return meaning(operation, account_id, said)
-    fields = [str(field.get("name")) for field in error.response.get("fieldList", [])]
+    fields = [str(field.get("name")) for field in cast("Any", error.response).get("fieldList", [])]
     return RefusedError(operation, account_id, f"{code}, field {', '.join(fields)}" if fields else code)

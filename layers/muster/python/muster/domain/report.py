@@ -59,9 +59,14 @@ class RunReport:
         """How the run ended. Without an assessment nothing is called covered."""
         if self.handoffs:
             return ReportStatus.WAITING_FOR_HANDOFF
-        if self.in_need or self.membership_id is None or self.assessment_key is None:
+        if self.in_need or self.excess or self.membership_id is None or self.assessment_key is None:
             return ReportStatus.NEEDS_ATTENTION
         return ReportStatus.COVERED if self.settled else ReportStatus.NOT_SETTLED
+
+    @property
+    def excess(self) -> int:
+        """How many accounts are covered though nobody asked: one decision for a person, not one for each account."""
+        return self.causes.get(Cause.COVERED_OUT_OF_SCOPE, 0)
 
     @property
     def fingerprint(self) -> str:
@@ -69,6 +74,7 @@ class RunReport:
         told = {
             "status": self.status.value,
             "accounts": sorted((each.id, each.coverage, each.cause or "") for each in self.in_need),
+            "excess": self.excess,
             "handoffs": sorted((each.to.value, each.what) for each in self.handoffs),
             "notices": sorted({each.subject for each in self.notices}),
         }
@@ -182,6 +188,11 @@ def _explain(report: RunReport) -> str:
         sentences.append(_count(len(report.handoffs), "step waits", "steps wait") + " for somebody else.")
     if need:
         sentences.append(_count(need, "account needs", "accounts need") + " a person.")
+    if report.excess:
+        sentences.append(
+            _count(report.excess, "account is", "accounts are")
+            + " covered though not in scope; taking protection away is a person's decision."
+        )
     if settling:
         sentences.append(_count(settling, "account settles", "accounts settle") + "; the next run looks again.")
     if report.assessment_key is None:

@@ -69,12 +69,23 @@ class _Pass:
 class _Views:
     """What the management account and the designated account saw, Region by Region.
 
-    ``transient`` keeps a failure that time may cure: it matters only where nothing else answered for the Region.
+    ``transient`` keeps a failure that time may cure: it matters as long as no membership was found.
     """
 
     from_home: dict[str, MembershipView] = field(default_factory=dict)
     from_management: dict[str, MembershipView] = field(default_factory=dict)
     transient: TransientError | None = None
+
+    def judge_or_retry(self, home: Home) -> MembershipFound | NoMembership | MembershipUnclear:
+        """Decide over all that was seen, but not that there is nothing while a look may still succeed.
+
+        What one account sees of a Region is no answer for what the other could not see this time. Raises that
+        TransientError, so that the machine tries again before anything is written, and MembershipConflictError.
+        """
+        found = self.judge(home)
+        if self.transient is not None and not isinstance(found, MembershipFound):
+            raise self.transient
+        return found
 
     def judge(self, home: Home) -> MembershipFound | NoMembership | MembershipUnclear:
         """Decide over all that was seen. Raises MembershipConflictError."""
@@ -110,7 +121,7 @@ class SignUp:
         prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
         lacks = prerequisites.look(organization)
         views = self._look(organization)
-        found = views.judge(self.home)
+        found = views.judge_or_retry(self.home)
 
         this = _Pass(desired, attempt, last_attempt)
         allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
@@ -130,7 +141,7 @@ class SignUp:
         registered = any(lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR for lack in lacks)
         if registered:
             self._look_again(views)
-            found = views.judge(self.home)
+            found = views.judge_or_retry(self.home)
         return self._finish(found, views, this, team=team, organization=organization, just_registered=registered)
 
     def _organization(self) -> OrganizationSummary:
@@ -197,8 +208,6 @@ class SignUp:
                 return self._create(team, token, views, this)
             case MembershipUnclear() if just_registered and not this.last_attempt:
                 return this.outcome(waiting_for=f"account {self.home.account_id} to be let into every Region")
-            case MembershipUnclear() if views.transient is not None:
-                raise views.transient
             case MembershipUnclear(regions, why):
                 raise MembershipUnknownError(
                     f"whether a membership exists could not be read in {', '.join(regions)} ({why}), and unknown is "

@@ -1,0 +1,86 @@
+"""`muster local demo`: the main job on one machine, shown with the operator's own command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from muster_local.server import EmbeddedCloud
+
+ORGANIZATION = Path(__file__).parent / "organizations" / "example.yaml"
+DESIRED_STATE = Path("config/desired-state.example.yaml")
+
+
+def run(
+    say: Callable[[str], None],
+    *,
+    organization: Path = ORGANIZATION,
+    desired_state: Path = DESIRED_STATE,
+    between: Callable[[EmbeddedCloud], None] = lambda _: None,
+) -> int:
+    """Onboard an organization twice and count the writes of the second run; return an exit status.
+
+    ``between`` may change the world after the first run, so that a test sees the count change.
+    """
+    membership = yaml.safe_load(desired_state.read_text())["membership"]
+    say(f"Starting the embedded cloud and deploying into account {membership['account']}, {membership['region']} …")
+    with EmbeddedCloud(organization, application_account=membership["account"], region=membership["region"]) as cloud:
+        for title, command in (
+            ("The desired state is checked and stored", ["push", str(desired_state)]),
+            ("The organization is signed up, covered and verified", ["onboard"]),
+            ("Coverage, unit by unit", ["status", "--tree"]),
+        ):
+            say(f"\n── {title}: muster {' '.join(command)}")
+            if status := _muster(cloud, *command):
+                return status
+        _say_membership(cloud, say)
+
+        between(cloud)
+        cloud.clear_calls()
+        say("\n── Once more, on an unchanged world: muster onboard")
+        if status := _muster(cloud, "onboard"):
+            return status
+        written = writes(cloud.calls())
+        say(f"\n{len(written)} write{'' if len(written) == 1 else 's'} in the second run{_listed(written)}")
+    return 0
+
+
+def writes(calls: list[dict[str, Any]]) -> list[str]:
+    """Return the operations of the writes among the recorded calls that took effect."""
+    return [f"{call['service']}:{call['operation']}" for call in calls if call["write"] and call["outcome"] == "ok"]
+
+
+def _listed(written: list[str]) -> str:
+    return f": {', '.join(written)}" if written else ""
+
+
+def _say_membership(cloud: EmbeddedCloud, say: Callable[[str], None]) -> None:
+    client: Any = cloud.client("security-ir")
+    for found in client.list_memberships()["items"]:
+        where = f"account {found['accountId']}, {found['region']}"
+        say(f"\nThe service says: membership {found['membershipId']} in {where} is {found['membershipStatus']}")
+
+
+def _muster(cloud: EmbeddedCloud, *arguments: str) -> int:
+    """Run the console as an operator would, in a process of its own: this package does not import it."""
+    command = [sys.executable, "-m", "muster_console", *arguments]
+    sys.stdout.flush()
+    return subprocess.run(command, env=environment(cloud), stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 - our own console
+
+
+def environment(cloud: EmbeddedCloud) -> Mapping[str, str]:
+    """Return an environment in which any AWS tool acts as the application's account of this cloud, and of no other."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+        "AWS_ACCESS_KEY_ID": cloud.application_account,
+        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_DEFAULT_REGION": cloud.region,
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,173 @@
+"""An operator who drives the embedded cloud by AWS APIs, with the console's own push."""
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from muster.messages.desired_state import parse
+from muster_console.aws import Connection
+from muster_console.pushing import Push, push
+from muster_console.stack import Stack, find_stack
+from muster_local.server import EmbeddedCloud
+
+MANAGEMENT = "111111111111"
+DESIGNATED = "222222222222"
+HOME = "eu-west-1"
+
+RESPONDERS = [
+    {"name": "Ada Canary", "job_title": "Head of Security", "email": "ada.canary@example.com", "role": "primary"},
+    {"name": "Ben Canary", "job_title": "Incident Manager", "email": "ben.canary@example.com", "role": "secondary"},
+]
+
+
+def desired(**over: Any) -> dict[str, Any]:
+    """Return a desired state for the small organization; keywords replace whole keys."""
+    document: dict[str, Any] = {
+        "mode": "enforce",
+        "automatic": "all",
+        "membership": {
+            "name": "small-org",
+            "account": DESIGNATED,
+            "region": HOME,
+            "tags": {"owner": "security"},
+            "confirmed_as": f"{DESIGNATED}/{HOME}",
+        },
+        "scope": {"entire_organization": True},
+        "contacts": RESPONDERS,
+    }
+    return {**document, **over}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished execution."""
+
+    name: str
+    status: str
+    output: dict[str, Any]
+    error: str | None
+    cause: str | None
+    states: list[str]
+
+    @property
+    def outcome(self) -> str:
+        """The status that the run reports, or the error it failed with."""
+        return str(self.output.get("status", self.error))
+
+
+class OperatorClients:
+    """The console's clients, acting as the application's account."""
+
+    def __init__(self, cloud: EmbeddedCloud) -> None:
+        self.cloudformation: Any = cloud.client("cloudformation")
+        self.s3: Any = cloud.client("s3")
+        self.ssm: Any = cloud.client("ssm")
+        self.stepfunctions: Any = cloud.client("stepfunctions")
+        self.organizations: Any = cloud.client("organizations")
+
+
+class Operator:
+    """Pushes, starts runs, and reads what they left."""
+
+    def __init__(self, cloud: EmbeddedCloud) -> None:
+        self.cloud = cloud
+        self.clients = OperatorClients(cloud)
+        self._runs = 0
+
+    # --- what an operator does ---
+
+    def push(self, **over: Any) -> Push:
+        """Push a desired state."""
+        return self.push_document(desired(**over))
+
+    def push_document(self, document: dict[str, Any]) -> Push:
+        return push(self.clients, self.stack, parse(document))
+
+    def start(self, **over: Any) -> str:
+        """Start an onboarding by the API and return the execution's ARN."""
+        self._runs += 1
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.stack.onboard_machine_arn,
+            name=f"run-{self._runs}-{datetime.now(UTC):%H%M%S%f}",
+            input=json.dumps(over),
+        )
+        return str(started["executionArn"])
+
+    def finish(self, arn: str) -> Run:
+        """Wait for an execution to end."""
+        machines = self.client("stepfunctions")
+        pause = threading.Event()
+        while (found := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            pause.wait(0.02)
+        pages = machines.get_paginator("get_execution_history").paginate(executionArn=arn)
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+        return Run(
+            name=arn.rpartition(":")[2],
+            status=found["status"],
+            output=json.loads(found.get("output", "{}")),
+            error=found.get("error"),
+            cause=found.get("cause"),
+            states=entered,
+        )
+
+    def onboard(self, **over: Any) -> Run:
+        """Run an onboarding to its end."""
+        return self.finish(self.start(**over))
+
+    # --- what can be seen afterwards ---
+
+    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
+        return self.cloud.client(service, account, region)
+
+    @property
+    def stack(self) -> Stack:
+        return find_stack(self.clients, "muster", Connection(region=self.cloud.region, endpoint_url=self.cloud.url))
+
+    def document(self, key: str) -> Any:
+        """Return a JSON document of the state bucket."""
+        body = self.client("s3").get_object(Bucket=self.stack.state_bucket, Key=key)["Body"].read()
+        return json.loads(body)
+
+    def text(self, key: str) -> str:
+        return str(self.client("s3").get_object(Bucket=self.stack.state_bucket, Key=key)["Body"].read().decode())
+
+    @property
+    def assessment(self) -> Any:
+        return self.document("assessments/latest.json")
+
+    def coverage(self) -> dict[str, str]:
+        """Return the coverage of each account in the latest assessment."""
+        return {account["id"]: account["coverage"] for account in self.assessment["accounts"]}
+
+    def causes(self) -> dict[str, str]:
+        return {account["id"]: account["cause"] for account in self.assessment["accounts"] if account.get("cause")}
+
+    def calls(self, operation: str) -> list[dict[str, Any]]:
+        return [call for call in self.cloud.calls() if call["operation"] == operation]
+
+    def writes(self) -> list[str]:
+        """Return the operations of every write that the application made and that took effect."""
+        return [call["operation"] for call in self.cloud.calls() if call["write"] and call["outcome"] == "ok"]
+
+    def unit_id(self, *names: str) -> str:
+        """Return the id of a unit by the names on the way to it."""
+        organizations = self.client("organizations", MANAGEMENT)
+        parent = organizations.list_roots()["Roots"][0]["Id"]
+        for name in names:
+            pages = organizations.get_paginator("list_organizational_units_for_parent").paginate(ParentId=parent)
+            (parent,) = (unit["Id"] for page in pages for unit in page["OrganizationalUnits"] if unit["Name"] == name)
+        return str(parent)
+
+    def memberships(self, account: str = DESIGNATED, region: str = HOME) -> list[dict[str, Any]]:
+        return list(self.client("security-ir", account, region).list_memberships()["items"])
+
+    def messages(self) -> list[str]:
+        """Return what was published to the notification topic."""
+        return [call["parameters"]["Message"] for call in self.calls("Publish")]
