@@ -334,7 +334,8 @@ def identity_policies(role_arn: str) -> list[Document]:
     if role is None:
         return []
     documents = [_document(text) for text in role.policies.values()]
-    documents += [_document(policy.document) for policy in role.managed_policies.values()]
+    for policy in role.managed_policies.values():
+        documents += [_document(version.document) for version in policy.versions if version.is_default]
     return documents
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from moto.cloudformation.exceptions import ValidationError as CloudFormationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import NULL_MODELS, get_model_map
+from moto.iam.models import Role, iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.parser.api import InvalidDefinition
 from samtranslator.parser.parser import Parser
@@ -119,25 +120,42 @@ def deploy(
 
 def version_buckets_of_templates() -> None:
     """Let CloudFormation switch on a bucket's versioning: moto ignores that property."""
-    inner = FakeBucket.create_from_cloudformation_json
+
+    def version(bucket: FakeBucket, properties: Mapping[str, Any]) -> None:
+        status = properties.get("VersioningConfiguration", {}).get("Status")
+        if status:
+            s3_backends[bucket.account_id]["aws"].put_bucket_versioning(bucket.name, status)
+
+    _after_creation(FakeBucket, version)
+
+
+def attach_managed_policies_of_templates() -> None:
+    """Let CloudFormation attach managed policies to a role: moto ignores that property.
+
+    Policies that AWS manages are not known here, so they allow nothing: what they are for (logs) nobody calls.
+    """
+
+    def attach(role: Role, properties: Mapping[str, Any]) -> None:
+        backend = iam_backends[role.account_id]["aws"]
+        for arn in properties.get("ManagedPolicyArns", ()):
+            if not arn.startswith("arn:aws:iam::aws:"):
+                backend.attach_role_policy(arn, role.name)
+
+    _after_creation(Role, attach)
+
+
+def _after_creation(model: Any, then: Callable[[Any, Mapping[str, Any]], None]) -> None:
+    """Do something with every resource of a model that CloudFormation has created."""
+    inner = model.create_from_cloudformation_json
     original = getattr(inner.__func__, "wraps", inner)
 
-    def create(
-        _cls: type[FakeBucket],
-        resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-        **more: Any,
-    ) -> FakeBucket:
-        bucket = original(resource_name, cloudformation_json, account_id, region_name, **more)
-        status = cloudformation_json.get("Properties", {}).get("VersioningConfiguration", {}).get("Status")
-        if status:
-            s3_backends[account_id]["aws"].put_bucket_versioning(resource_name, status)
-        return bucket
+    def create(_model: Any, resource_name: str, cloudformation_json: Any, *more: Any, **named: Any) -> Any:
+        created = original(resource_name, cloudformation_json, *more, **named)
+        then(created, cloudformation_json.get("Properties", {}))
+        return created
 
     create.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
-    FakeBucket.create_from_cloudformation_json = classmethod(create)  # type: ignore[arg-type] # moto is untyped
+    model.create_from_cloudformation_json = classmethod(create)
 
 
 # --- what SAM would upload --------------------------------------------------------------------------------------------

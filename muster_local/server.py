@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -108,6 +109,7 @@ class EmbeddedCloud:
         run_functions_in_the_lambda_host(lambda: self._host)
         middleware.name_accounts_as_their_root()
         deployment.version_buckets_of_templates()
+        deployment.attach_managed_policies_of_templates()
         machines.install(
             machines.Surroundings(
                 endpoint_url=lambda: self.url,
@@ -116,7 +118,7 @@ class EmbeddedCloud:
                 sleep=self._sleep,
             )
         )
-        self._server = _Server(self._middleware, self._port)
+        self._server = _Server(self._middleware, self._port, self._report)
         self._host = LambdaHost(endpoint_url=self.url, credentials=self._middleware.sessions.issue)
         self.reset()
 
@@ -374,10 +376,19 @@ class _RequestHandler(MotoRequestHandler):
         """Say nothing: requests may hold personal data."""
 
 
+def _say_only_that_a_request_failed(report: Callable[[str], None]) -> Callable[[object, object], None]:
+    """Return an error handler that prints no traceback: it might quote what was sent."""
+
+    def handle_error(_request: object, _client_address: object) -> None:
+        report(f"a request failed inside the embedded cloud: {type(sys.exception()).__name__}")
+
+    return handle_error
+
+
 class _Server:
     """moto's server behind our middleware, on a thread."""
 
-    def __init__(self, application: Any, port: int) -> None:
+    def __init__(self, application: Any, port: int, report: Callable[[str], None]) -> None:
         try:
             self._server: BaseWSGIServer = make_server(
                 "127.0.0.1", port, application, threaded=True, request_handler=_RequestHandler
@@ -385,6 +396,7 @@ class _Server:
         except (OSError, SystemExit) as error:
             raise AskedError(f"port {port} cannot be used") from error
         self._server.daemon_threads = True  # type: ignore[attr-defined] # of the threading mix-in
+        self._server.handle_error = _say_only_that_a_request_failed(report)  # type: ignore[assignment,method-assign]
         self._server.block_on_close = False  # type: ignore[attr-defined] # of the threading mix-in
         self.port = self._server.server_port
         self._thread = threading.Thread(

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.iam.models import ManagedPolicy, Role
 from moto.s3.models import FakeBucket
 from moto.stepfunctions import models as machine_models
 from moto.stepfunctions.parser import models as parser_models
@@ -106,6 +107,16 @@ def version_buckets_of_templates() -> bool:
     return bucket.versioning_status is None
 
 
+def attach_managed_policies_of_templates() -> bool:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    policy = ManagedPolicy.create_from_cloudformation_json(
+        "policy", {"Properties": {"PolicyDocument": document}}, ACCOUNT, REGION
+    )
+    properties = {"AssumeRolePolicyDocument": "{}", "ManagedPolicyArns": [policy.arn]}
+    role = Role.create_from_cloudformation_json("role", {"Properties": properties}, ACCOUNT, REGION)
+    return not role.managed_policies
+
+
 def run_functions_in_the_lambda_host() -> bool:
     return bool(LambdaSimpleBackend(REGION, ACCOUNT).invoke("f", None, "an echo", {}, {}) == b"an echo")
 
@@ -125,6 +136,7 @@ GAPS: tuple[Callable[[], bool], ...] = (
     tell_the_virtual_time,
     name_accounts_as_their_root,
     version_buckets_of_templates,
+    attach_managed_policies_of_templates,
     run_functions_in_the_lambda_host,
 )
 

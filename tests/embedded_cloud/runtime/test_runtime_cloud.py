@@ -140,7 +140,7 @@ def test_what_the_role_does_not_allow_is_denied_by_role_action_and_resource(driv
     assert last_call(driver)["outcome"] == "AccessDenied"
 
 
-def test_an_explicit_denial_of_the_role_is_honoured(driver: Driver) -> None:
+def test_an_explicit_denial_in_a_managed_policy_is_honoured(driver: Driver) -> None:
     parameters = {"Name": "/forbidden", "Value": "x", "Type": "String"}
     assert driver.call("ssm", "put_parameter", parameters=parameters)["code"] == "AccessDeniedException"
 

@@ -36,6 +36,7 @@ def test_every_hook_names_a_gap_that_is_watched() -> None:
     others = {
         middleware.name_accounts_as_their_root.__name__,
         deployment.version_buckets_of_templates.__name__,
+        deployment.attach_managed_policies_of_templates.__name__,
         server.run_functions_in_the_lambda_host.__name__,
     }
     assert hooks | others == set(NAMES)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -117,6 +118,14 @@ def test_functions_do_not_outlive_a_cloud_that_was_killed(organization: Path) ->
         function = process_of_the_function(first_line(process).split()[1])
         process.kill()
         assert is_gone(function)
+
+
+def test_a_port_that_is_taken_is_said_to_be_unusable(organization: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, ["up", "--organization", str(organization), "--port", port])
+    assert result.exit_code == 1
+    assert f"Error: port {port} cannot be used" in result.output
 
 
 @pytest.mark.parametrize(
