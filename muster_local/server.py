@@ -84,6 +84,7 @@ class EmbeddedCloud:
         self._host: LambdaHost | None = None
         self._world: world.World | None = None
         self._templates: dict[Path, tuple[deployment.Template, tuple[int, ...]]] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._middleware = Middleware(
             application=DomainDispatcherApplication(create_backend_app),
             surroundings=_World(self),
@@ -157,6 +158,7 @@ class EmbeddedCloud:
         if self._server is not None:
             self._server.stop()
             self._server = None
+        self._clients.clear()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -198,12 +200,18 @@ class EmbeddedCloud:
 
     def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
         """Return a client that acts as an account; as the application's own in its own Region by default."""
+        key = (service, account or self.application_account, region or self._region)
+        if key not in self._clients:
+            self._clients[key] = self._new_client(*key)
+        return self._clients[key]
+
+    def _new_client(self, service: str, account: str, region: str) -> Any:
         session: Any = boto3.Session()  # typed by service name, of which any may come
         return session.client(
             service,
-            region_name=region or self._region,
+            region_name=region,
             endpoint_url=self.url,
-            aws_access_key_id=account or self.application_account,
+            aws_access_key_id=account,
             aws_secret_access_key="embedded",  # noqa: S106 - no secret: every account's key is its own id
             config=Config(proxies={}, retries={"total_max_attempts": 1}),
         )
