@@ -167,6 +167,8 @@ class LambdaHost:
             "AWS_REGION": spec.region,
             "AWS_DEFAULT_REGION": spec.region,
             "AWS_ENDPOINT_URL": self._endpoint_url,
+            # The SDK would wait in real time between its attempts; the machine's retries run on the virtual clock.
+            "AWS_MAX_ATTEMPTS": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import jsonata
@@ -22,16 +22,23 @@ from botocore.exceptions import ClientError
 from moto.core.config import default_user_config
 from moto.stepfunctions import models as machine_models
 from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.event import event_manager
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.utils import boto_client
@@ -64,6 +71,7 @@ def install(surroundings: Surroundings) -> None:
     name_executions_that_have_no_name()
     evaluate_jsonata()
     give_jsonata_the_functions_of_step_functions()
+    fail_queries_by_their_name()
     quote_strings_in_jsonata()
     read_escapes_in_literals()
     call_services_as_the_machine(surroundings)
@@ -106,6 +114,40 @@ def evaluate_jsonata() -> None:
 def give_jsonata_the_functions_of_step_functions() -> None:
     """Take our own $hash, $parse, $partition, $random, $range and $uuid: moto lacks some and others differ."""
     intrinsic._DECLARATION_BY_VARIABLE_REFERENCE.clear()
+
+
+def fail_queries_by_their_name() -> None:
+    """Let an expression that cannot be evaluated fail as States.QueryEvaluationError: moto says States.Runtime."""
+    inner = string_expression.StringJSONata._eval_body
+    original = getattr(inner, "wraps", inner)
+
+    def evaluate(self: Any, env: Any) -> None:
+        try:
+            original(self, env)
+        except moto_jsonata.JSONataException as error:
+            failure = _query_failure(env, f"The JSONata expression '{self.expression}' failed: {error.details}")
+            env.event_manager.add_event(
+                context=env.event_history_context,
+                event_type=HistoryEventType.EvaluationFailed,
+                event_details=EventDetails(evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()),
+            )
+            raise failure from error
+
+    evaluate.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    string_expression.StringJSONata._eval_body = evaluate
+
+
+def _query_failure(env: Any, cause: str) -> Any:
+    error_name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    details = EvaluationFailedEventDetails(error=error_name.error_name, cause=cause)
+    return FailureEventException(
+        failure_event=FailureEvent(
+            env=env,
+            error_name=error_name,
+            event_type=HistoryEventType.EvaluationFailed,
+            event_details=EventDetails(evaluationFailedEventDetails=details),
+        )
+    )
 
 
 def quote_strings_in_jsonata() -> None:
@@ -287,13 +329,22 @@ def wait_on_the_virtual_clock(surroundings: Surroundings) -> None:
     retrier_decl.time = SimpleNamespace(sleep=surroundings.sleep)
 
 
+class _Moment(datetime):
+    """A time that is written as Step Functions writes it: in milliseconds, in UTC, with a Z."""
+
+    def isoformat(self, sep: str = "T", timespec: str = "milliseconds") -> str:
+        written: str = datetime.isoformat(self.replace(tzinfo=None), sep, timespec)
+        return f"{written}Z"
+
+
 def tell_the_virtual_time(surroundings: Surroundings) -> None:
-    """Take the times of executions, states and history from our clock: moto takes the machine's."""
+    """Take the times of executions, states, history and Wait states from our clock: moto takes the machine's."""
 
-    def now(tz: tzinfo | None = None) -> datetime:
-        moment = surroundings.now()
-        return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
+    class VirtualTime(_Moment):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            moment = surroundings.now().astimezone(UTC)
+            return cls.combine(moment.date(), moment.time(), tzinfo=UTC if tz else None)
 
-    virtual = SimpleNamespace(now=now)
-    for module in (state, event_manager, execution, parser_models):
-        module.datetime = SimpleNamespace(datetime=virtual, timezone=SimpleNamespace(utc=UTC))
+    for module in (state, event_manager, execution, parser_models, timestamp):
+        module.datetime = SimpleNamespace(datetime=VirtualTime, timezone=SimpleNamespace(utc=UTC))

@@ -133,6 +133,11 @@ class Answer:
 class DroppedConnectionError(ConnectionAbortedError):
     """The connection is to end without a response."""
 
+    def __init__(self, outcome: str = TIMEOUT) -> None:
+        """Keep how the call ended for the service: it may well have taken effect."""
+        super().__init__()
+        self.outcome = outcome
+
 
 class Sessions:
     """Which role an access key stands for."""
@@ -227,8 +232,8 @@ class Middleware:
         entry = self.recorder.begin(call, time=self.surroundings.time())
         try:
             answer = self._application_call(environ, body, call, scope)
-        except DroppedConnectionError:
-            self.recorder.end(entry, TIMEOUT)
+        except DroppedConnectionError as dropped:
+            self.recorder.end(entry, dropped.outcome)
             raise
         self.recorder.end(entry, answer.outcome)
         return answer
@@ -257,7 +262,7 @@ class Middleware:
             if fault.kill_function:
                 self.kill_function(access_key)
             if fault.drop_response or fault.kill_function:
-                raise DroppedConnectionError
+                raise DroppedConnectionError(answer.outcome)
             if fault.partial and answer.status == HTTPStatus.OK:
                 body = partly(answer.body, fault.partial)
                 headers = tuple(pair for pair in answer.headers if pair[0].lower() != "content-length")

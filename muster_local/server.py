@@ -263,6 +263,8 @@ class EmbeddedCloud:
     # --- deployment ---
 
     def _deploy(self) -> None:
+        if self.application_account not in {account.id for account in self.world.organization.accounts()}:
+            raise AskedError(f"account {self.application_account} is not in {self._organization}")
         parameters = {
             "DeploymentName": DEPLOYMENT_NAME,
             "Architecture": "arm64" if host_architecture().lower() in {"arm64", "aarch64"} else "x86_64",

@@ -19,9 +19,11 @@ from moto.s3.models import FakeBucket
 from moto.stepfunctions import models as machine_models
 from moto.stepfunctions.parser import models as parser_models
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.event import event_manager
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
@@ -55,6 +57,22 @@ def evaluate_jsonata() -> bool:
 
 def give_jsonata_the_functions_of_step_functions() -> bool:
     return "not supported" in "".join(intrinsic._DECLARATION_BY_VARIABLE_REFERENCE.values())
+
+
+def fail_queries_by_their_name() -> bool:
+    def refuse(_expression: str) -> None:
+        raise moto_jsonata.JSONataException("any", "any")
+
+    string_expression.eval_jsonata_expression = refuse
+    env = SimpleNamespace(
+        states=SimpleNamespace(to_variable_declarations=lambda **_: ""),
+        variable_store=SimpleNamespace(get_variable_declarations=lambda: ""),
+    )
+    try:
+        string_expression.StringJSONata("1")._eval_body(env)
+    except moto_jsonata.JSONataException:
+        return True
+    return False
 
 
 def quote_strings_in_jsonata() -> bool:
@@ -93,7 +111,7 @@ def wait_on_the_virtual_clock() -> bool:
 
 
 def tell_the_virtual_time() -> bool:
-    modules = (state, event_manager, execution, parser_models)
+    modules = (state, event_manager, execution, parser_models, timestamp)
     return all(isinstance(module.datetime, ModuleType) for module in modules)
 
 
@@ -127,6 +145,7 @@ GAPS: tuple[Callable[[], bool], ...] = (
     name_executions_that_have_no_name,
     evaluate_jsonata,
     give_jsonata_the_functions_of_step_functions,
+    fail_queries_by_their_name,
     quote_strings_in_jsonata,
     read_escapes_in_literals,
     call_services_as_the_machine,

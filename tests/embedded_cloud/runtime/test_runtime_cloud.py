@@ -1,5 +1,6 @@
 import http.client
 import json
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -255,6 +256,16 @@ def test_faults_leave_accounts_and_other_accounts_alone(driver: Driver) -> None:
     assert "code" not in driver.call("organizations", "list_accounts")
     assert driver.cloud.client("organizations", MANAGEMENT).list_accounts()["Accounts"]
     assert driver.call("organizations", "list_accounts", **{"as": "READER"})["code"] == "TooManyRequestsException"
+
+
+def test_latency_delays_the_call_and_adds_to_another_effect(driver: Driver) -> None:
+    driver.cloud.set_faults(
+        [{**LIST, "latency_ms": 30}, {**LIST, "latency_ms": 30}, {**LIST, "error": "TooManyRequestsException"}]
+    )
+    started = time.monotonic()
+    assert driver.call("organizations", "list_accounts")["code"] == "TooManyRequestsException"
+    assert time.monotonic() - started >= 0.06
+    assert [fault["hits"] for fault in driver.cloud.faults.as_list()] == [1, 1, 1]
 
 
 def test_a_timeout_ends_the_connection_before_the_call(driver: Driver) -> None:

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,38 @@ def test_a_reset_ends_executions_under_way(driver: Driver) -> None:
     driver.cloud.reset()
     (machine,) = machines.list_state_machines()["stateMachines"]
     assert machines.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"] == []
+
+
+@pytest.mark.parametrize("expression", ["$number('x')", "$parse('{')", "$states.input.nothing", "$hash('a', 'x')"])
+def test_an_expression_that_gives_nothing_fails_as_a_query(driver: Driver, expression: str) -> None:
+    execution = driver.run_states({"Ask": {"Type": "Pass", "Output": f"{{% {expression} %}}", "End": True}})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.QueryEvaluationError")
+    assert expression in execution["cause"]
+
+
+def test_a_failed_query_can_be_caught(driver: Driver) -> None:
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "{% $number('x') %}"},
+        "Catch": [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "End"}],
+        "End": True,
+    }
+    assert driver.run_states({"Ask": ask, "End": {"Type": "Succeed"}})["status"] == "SUCCEEDED"
+
+
+def test_a_wait_until_a_time_passes_on_the_virtual_clock(driver: Driver) -> None:
+    before = driver.cloud.world.clock.now()
+    until = (before + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wait = {"Type": "Wait", "Timestamp": until, "End": True}
+    assert driver.run_states({"Wait": wait})["status"] == "SUCCEEDED"
+    assert timedelta(hours=1, minutes=59) < driver.cloud.world.clock.now() - before < timedelta(hours=2, minutes=1)
+
+
+def test_times_are_written_as_step_functions_writes_them(driver: Driver) -> None:
+    context = "[$states.context.State.EnteredTime, $states.context.Execution.StartTime]"
+    execution = driver.run_states({"Ask": {"Type": "Pass", "Output": f"{{% {context} %}}", "End": True}})
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time) for time in execution["output"])
 
 
 @pytest.mark.parametrize(

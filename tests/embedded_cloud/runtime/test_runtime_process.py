@@ -133,6 +133,7 @@ def test_a_port_that_is_taken_is_said_to_be_unusable(organization: Path) -> None
     [
         (["--access", "all"], "'all' is not one of"),
         (["--port", "70000"], "70000 is not in the range"),
+        (["--application-account", "999999999999", "--region", "eu-west-1"], "account 999999999999 is not in "),
         (["--desired-state", "no-membership.yaml"], "membership.account and membership.region are needed"),
     ],
 )
