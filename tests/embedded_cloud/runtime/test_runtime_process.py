@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -145,6 +146,18 @@ def test_what_cannot_be_started_is_said_in_one_sentence(
     result = CliRunner().invoke(main, ["up", "--organization", str(organization), *arguments])
     assert result.exit_code != 0
     assert complaint in result.output
+
+
+def test_a_start_sweeps_up_after_clouds_that_were_killed() -> None:
+    with subprocess.Popen(["true"]) as ended:  # noqa: S607 - found where the system has it
+        ended.wait()
+    temporary = Path(tempfile.gettempdir())
+    left, in_use = temporary / f"muster-lambda-{ended.pid}-left", temporary / f"muster-lambda-{os.getpid()}-in-use"
+    left.mkdir()
+    in_use.mkdir()
+    LambdaHost(endpoint_url="http://127.0.0.1:1", credentials=lambda _role_arn, _session_name: {}).stop()
+    assert (left.exists(), in_use.exists()) == (False, True)
+    in_use.rmdir()
 
 
 def test_a_built_function_sees_its_own_packages_and_nothing_of_ours(tmp_path: Path) -> None:
