@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def fresh(embedded_cloud: EmbeddedCloud) -> Cloud:
                 **over,
             }
         )
+        # Shorter than AWS's "several minutes", yet longer than one look: every run has to wait, and none for long.
+        embedded_cloud.world.delays.association = timedelta(seconds=45)
+        embedded_cloud.world.delays.triage_role = timedelta(seconds=20)
         return Operator(embedded_cloud)
 
     return begin

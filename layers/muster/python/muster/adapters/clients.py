@@ -21,7 +21,7 @@ in an opt-in Region STS would have to be active in both accounts."""
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard"},
     user_agent_extra="muster",
 )
 
