@@ -58,6 +58,15 @@ def up(
         ended.wait()
 
 
+@main.command()
+def demo() -> None:
+    """Onboard the example organization, show every account's coverage, then onboard again and count the writes."""
+    from muster_local import demo as show  # noqa: PLC0415 - imported late, as below
+
+    warnings.filterwarnings("ignore", module="moto")
+    sys.exit(show.run(click.echo))
+
+
 def _cloud(
     organization: Path, *, access: str, port: int, build: Path | None, account: str | None, region: str | None
 ) -> Any:

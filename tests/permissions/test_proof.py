@@ -1,0 +1,89 @@
+"""No call without a permission, no permission without a call: one table over runs that use everything."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from muster_local.permissions import load_exceptions, prove
+from muster_local.server import EmbeddedCloud
+from tests.scenarios.conftest import Cloud
+from tests.scenarios.members import READER, deploy_readers
+from tests.scenarios.operating import HOME, MANAGEMENT, Operator
+
+EXCEPTIONS = Path("tests/architecture/permissions-exceptions.yaml")
+
+
+def sign_up_everything(fresh: Cloud) -> None:
+    operator = fresh()
+    operator.onboard()  # before anything is pushed
+    operator.push()
+    operator.onboard()
+    operator.onboard()
+
+
+def sign_up_units(fresh: Cloud) -> None:
+    operator = fresh()
+    operator.push(scope={"units": ["Security", operator.unit_id("Workloads", "Prod", "Europe")]})
+    operator.onboard()
+    operator.onboard(desired={"key": "desired-state.json", "version": _version(operator)})
+
+
+def adopt(fresh: Cloud) -> None:
+    operator = fresh()
+    operator.push()
+    operator.onboard()
+    operator.cloud.world.clock.advance(5)
+    operator.push(
+        membership={
+            "name": "renamed",
+            "account": operator.cloud.application_account,
+            "region": HOME,
+            "tags": {"owner": "somebody else"},
+            "confirmed_as": f"{operator.cloud.application_account}/{HOME}",
+        }
+    )
+    operator.onboard()
+
+
+def live_in_the_management_account(fresh: Cloud) -> None:
+    operator = fresh(application_account=MANAGEMENT)
+    operator.push(
+        membership={"name": "small-org", "account": MANAGEMENT, "region": HOME, "confirmed_as": f"{MANAGEMENT}/{HOME}"}
+    )
+    operator.onboard()
+
+
+def read_the_members(fresh: Cloud) -> None:
+    operator = fresh(parameters={"MemberReaderRoleName": READER})
+    operator.cloud.world.switches.set("triage_role_creator", "nobody")
+    operator.cloud.world.switches.set("management_account_association", "not_associated")
+    deploy_readers(operator, "300000000003")
+    operator.push()
+    operator.onboard()
+
+
+RUNS: list[Callable[[Cloud], None]] = [
+    sign_up_everything, sign_up_units, adopt, live_in_the_management_account, read_the_members
+]  # fmt: skip
+
+
+def _version(operator: Operator) -> str:
+    found = operator.client("s3").head_object(Bucket=operator.stack.state_bucket, Key="desired-state.json")
+    return str(found["VersionId"])
+
+
+def test_permissions_are_exactly_the_calls(
+    fresh: Cloud, embedded_cloud: EmbeddedCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies: dict[str, list[object]] = {}
+    for run in RUNS:
+        run(fresh)
+        for role, documents in embedded_cloud.role_policies().items():
+            policies.setdefault(role, []).extend(documents)
+
+    proof = prove(policies, embedded_cloud.permissions(), load_exceptions(EXCEPTIONS))  # type: ignore[arg-type]
+
+    with capsys.disabled():
+        print(f"\n{proof.render()}")  # noqa: T201 - the table is what this is run for
+    assert not proof.fails
