@@ -1,6 +1,5 @@
 """`muster local …`: start the embedded cloud from the command line."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -15,8 +14,7 @@ from typing import Any
 import click
 import yaml
 
-_PARENT_POLL_SECONDS = 1.0
-_PR_SET_PDEATHSIG = 1
+_PARENT_POLL_SECONDS = 0.2
 
 
 @click.group()
@@ -160,13 +158,14 @@ def _push(desired_state: Path, url: str, account: str, region: str) -> None:
 
 
 def _end_with_the_parent() -> threading.Event:
-    """Return an event that is set by Ctrl-C, by SIGTERM, or when the parent is gone, however it went."""
+    """Return an event that is set by Ctrl-C, by SIGTERM, or when the parent is gone, however it went.
+
+    The parent is asked for again and again: the kernel's own signal would come when the parent's thread ends.
+    """
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
     parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def watch() -> None:
         while not ended.wait(_PARENT_POLL_SECONDS):

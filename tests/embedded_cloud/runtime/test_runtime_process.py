@@ -30,6 +30,18 @@ child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
 print(child.pid, child.stdout.readline(), flush=True)
 child.wait()
 """
+# The same from a thread that ends, while the process lives on until its standard input does.
+STARTER_IN_A_THREAD = """
+import subprocess, sys, threading
+def start():
+    child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    print(child.pid, child.stdout.readline(), flush=True)
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+print("the thread has ended", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -46,6 +58,7 @@ def running(*command: str) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, *command],
         cwd=SAMPLE,
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -110,6 +123,20 @@ def test_nothing_outlives_a_parent_that_was_killed(organization: Path) -> None:
         cloud, _, url = first_line(parent).split()
         function = process_of_the_function(url)
         os.kill(parent.pid, signal.SIGKILL)
+        assert is_gone(int(cloud))
+        assert is_gone(function)
+
+
+def test_a_cloud_outlives_the_thread_that_started_it_but_not_its_process(organization: Path) -> None:
+    with running("-c", STARTER_IN_A_THREAD, sys.executable, *up(organization)) as parent:
+        cloud, _, url = first_line(parent).split()
+        assert first_line(parent) == "\n"
+        assert first_line(parent) == "the thread has ended\n"
+        assert not is_gone(int(cloud), within=1.0)
+        function = process_of_the_function(url)
+        assert parent.stdin is not None
+        parent.stdin.close()
+        assert parent.wait(timeout=5) == 0
         assert is_gone(int(cloud))
         assert is_gone(function)
 
