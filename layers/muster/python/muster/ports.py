@@ -22,11 +22,15 @@ class AccountPage:
 
 
 class OrganizationReader(Protocol):
-    """Reads Organizations, from whichever account is allowed to."""
+    """Reads what every account may know of its organization."""
 
     def organization(self) -> OrganizationSummary:
-        """Return the organization. Any account may ask."""
+        """Return the organization. Any account may ask. Raises DeniedError, AbsentError."""
         ...
+
+
+class DelegationReader(OrganizationReader, Protocol):
+    """Reads whom the organization trusts and has delegated to."""
 
     def trusted_services(self) -> frozenset[str]:
         """Return the service principals with trusted access. Raises DeniedError."""
@@ -35,6 +39,10 @@ class OrganizationReader(Protocol):
     def delegated_administrators(self) -> frozenset[str]:
         """Return the accounts delegated for Security Incident Response. Raises DeniedError."""
         ...
+
+
+class InventoryReader(OrganizationReader, Protocol):
+    """Reads the units and accounts of the organization."""
 
     def root_id(self) -> str:
         """Return the id of the root (``r-…``). Raises DeniedError."""

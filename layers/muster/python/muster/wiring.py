@@ -8,7 +8,7 @@ from muster.adapters.clients import CONFIG, Clients
 from muster.adapters.documents import BucketDocuments
 from muster.adapters.management import ManagementThroughRoles
 from muster.adapters.membership import Memberships
-from muster.adapters.organizations import Organizations, OrganizationsFromEither
+from muster.adapters.organizations import DelegationFromEither, Organizations
 from muster.adapters.responders import RespondersInParameterStore
 from muster.adapters.triage_roles import TriageRoles
 from muster.domain.desired import DesiredState
@@ -45,7 +45,7 @@ def build_sign_up(settings: SignUpSettings) -> SignUp:
     reader = own.through(settings.management_reader_role_arn)
     memberships = Memberships(own, settings.region)
     return SignUp(
-        organizations=OrganizationsFromEither(own=Organizations(own), management=Organizations(reader)),
+        organizations=DelegationFromEither(own=Organizations(own), management=Organizations(reader)),
         management=ManagementThroughRoles(reader, own.through(settings.management_onboarding_role_arn)),
         reader=memberships,
         writer=memberships,

@@ -10,13 +10,13 @@ from muster.adapters.translate import translated
 from muster.domain.membership import SERVICE_PRINCIPAL
 from muster.domain.organization import Account, AccountState, OrganizationalUnit, OrganizationSummary
 from muster.errors import DeniedError
-from muster.ports import AccountPage, OrganizationReader
+from muster.ports import AccountPage, DelegationReader, InventoryReader
 
 PAGE_SIZE = 20
 
 
 @dataclass
-class Organizations(OrganizationReader):
+class Organizations(DelegationReader, InventoryReader):
     """Reads Organizations as one identity."""
 
     clients: Clients
@@ -95,20 +95,14 @@ class Organizations(OrganizationReader):
 
 
 @dataclass
-class OrganizationsFromEither(OrganizationReader):
+class DelegationFromEither(DelegationReader):
     """Reads in the application's own account where that is allowed (delegated administrator), else through the reader.
 
     It spares the management account's request rate, and works without a reader once the administrator is registered.
     """
 
-    own: OrganizationReader
-    management: OrganizationReader
-
-    def _first_allowed[T](self, read: Callable[[OrganizationReader], T]) -> T:
-        try:
-            return read(self.own)
-        except DeniedError:
-            return read(self.management)
+    own: DelegationReader
+    management: DelegationReader
 
     def organization(self) -> OrganizationSummary:
         """Any account may ask."""
@@ -116,27 +110,17 @@ class OrganizationsFromEither(OrganizationReader):
 
     def trusted_services(self) -> frozenset[str]:
         """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.trusted_services())
+        try:
+            return self.own.trusted_services()
+        except DeniedError:
+            return self.management.trusted_services()
 
     def delegated_administrators(self) -> frozenset[str]:
         """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.delegated_administrators())
-
-    def root_id(self) -> str:
-        """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.root_id())
-
-    def child_units(self, parent_id: str) -> tuple[OrganizationalUnit, ...]:
-        """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.child_units(parent_id))
-
-    def unit(self, unit_id: str) -> OrganizationalUnit:
-        """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.unit(unit_id))
-
-    def account_page(self, token: str | None) -> AccountPage:
-        """Read where it is allowed."""
-        return self._first_allowed(lambda reader: reader.account_page(token))
+        try:
+            return self.own.delegated_administrators()
+        except DeniedError:
+            return self.management.delegated_administrators()
 
 
 def _account(item: Mapping[str, Any]) -> Account:

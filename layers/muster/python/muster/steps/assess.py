@@ -25,7 +25,7 @@ from muster.domain.outcomes import AssessCursor, AssessOutcome
 from muster.domain.scope import Scope
 from muster.domain.scoping import scope_from_document
 from muster.errors import ImplausibleInventoryError, ScopeError, ServiceAnswerError
-from muster.ports import MembershipReader, OrganizationReader, RunDocuments, TriageRoleReader
+from muster.ports import InventoryReader, MembershipReader, RunDocuments, TriageRoleReader
 from muster.steps.reading import read_membership, read_organization
 
 LATEST_KEY = "assessments/latest.json"
@@ -40,7 +40,7 @@ MAX_SLICES = 1000
 class Assess:
     """Reads only; what it writes are documents of the run."""
 
-    organizations: OrganizationReader
+    organizations: InventoryReader
     reader: MembershipReader
     triage_roles: TriageRoleReader
     documents: RunDocuments

@@ -14,7 +14,7 @@ from muster.errors import (
     NotYetConsistentError,
     ServiceAnswerError,
 )
-from muster.ports import ManagementAccount, OrganizationReader
+from muster.ports import DelegationReader, ManagementAccount
 from muster.steps.reading import observe
 
 
@@ -37,7 +37,7 @@ class Met:
 class Prerequisites:
     """The prerequisites of a membership in the designated account."""
 
-    organizations: OrganizationReader
+    organizations: DelegationReader
     management: ManagementAccount
     designated: str
 

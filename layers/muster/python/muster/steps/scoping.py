@@ -24,7 +24,7 @@ from muster.domain.scoping import (
     scope_to_document,
 )
 from muster.errors import AbsentError, AlreadyThereError, RefusedError, ScopeError, ServiceAnswerError
-from muster.ports import MembershipReader, MembershipWriter, OrganizationReader, RunDocuments
+from muster.ports import InventoryReader, MembershipReader, MembershipWriter, RunDocuments
 from muster.steps.reading import read_membership
 
 PATHS_KEY = "units/paths.json"
@@ -39,7 +39,7 @@ MAX_UNITS_PER_HANDOFF = 50
 class _Lookups:
     """Looks units up, remembers where they sit (no API moves a unit), and counts what it asks."""
 
-    organizations: OrganizationReader
+    organizations: InventoryReader
     known: dict[str, Any]
     asked: int = 0
     children: dict[str, tuple[OrganizationalUnit, ...]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class _Lookups:
 class Scoping:
     """Resolves what was asked for once a run, then adds what the membership lacks, five units a call."""
 
-    organizations: OrganizationReader
+    organizations: InventoryReader
     reader: MembershipReader
     writer: MembershipWriter
     documents: RunDocuments

@@ -40,7 +40,7 @@ from muster.errors import (
     ServiceAnswerError,
     TransientError,
 )
-from muster.ports import ManagementAccount, MembershipReader, MembershipWriter, OrganizationReader, ResponderReader
+from muster.ports import DelegationReader, ManagementAccount, MembershipReader, MembershipWriter, ResponderReader
 from muster.steps.prerequisites import Met, Prerequisites
 from muster.steps.reading import observe, read_membership, read_organization
 
@@ -102,7 +102,7 @@ class _Views:
 class SignUp:
     """Reads first, writes only the difference, and can be repeated after any failure."""
 
-    organizations: OrganizationReader
+    organizations: DelegationReader
     management: ManagementAccount
     reader: MembershipReader
     writer: MembershipWriter
