@@ -9,14 +9,13 @@ from muster.domain.membership import (
     ACTIVE,
     MAX_UNITS_PER_UPDATE,
     SERVICE_PRINCIPAL,
-    SUPPORTED_REGIONS,
     Association,
     Membership,
     MembershipSummary,
 )
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.organization import OrganizationalUnit, OrganizationSummary
-from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.responders import IncidentResponseTeam
 from muster.errors import (
     AbsentError,
     AlreadyThereError,
@@ -24,9 +23,13 @@ from muster.errors import (
     NotYetConsistentError,
     RefusedError,
     RegionNotEnabledError,
+    StoppedError,
 )
 from muster.ports import AccountPage
-from tests.fakes.world import HOME_REGION, ROOT, SECURITY, SimulatedMembership, World
+from tests.fakes.world import HOME_REGION, SECURITY, SimulatedMembership, World
+
+MIN_NAME, MAX_NAME = 3, 50
+MIN_TEAM, MAX_TEAM = 2, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,21 @@ class FakeOrganizations:
 
     def root_id(self) -> str:
         with self.world.call("organizations:ListRoots", self.account_id):
-            return ROOT
+            self._check_administrator("organizations:ListRoots")
+            return self.world.root_id
 
     def child_units(self, parent_id: str) -> tuple[OrganizationalUnit, ...]:
-        with self.world.call("organizations:ListOrganizationalUnitsForParent", self.account_id, parent_id):
+        operation = "organizations:ListOrganizationalUnitsForParent"
+        with self.world.call(operation, self.account_id, parent_id):
+            self._check_administrator(operation)
+            if parent_id != self.world.root_id and parent_id not in self.world.units:
+                raise AbsentError(operation, self.account_id, f"no parent {parent_id}")
             return tuple(unit for unit in self.world.units.values() if unit.ancestors[-1] == parent_id)
 
     def unit(self, unit_id: str) -> OrganizationalUnit:
         operation = "organizations:DescribeOrganizationalUnit"
         with self.world.call(operation, self.account_id, unit_id):
+            self._check_administrator(operation)
             if unit_id not in self.world.units:
                 raise AbsentError(operation, self.account_id, f"no unit {unit_id}")
             return self.world.units[unit_id]
@@ -69,6 +78,7 @@ class FakeOrganizations:
     def account_page(self, token: str | None) -> AccountPage:
         number = int(token or 0)
         with self.world.call("organizations:ListAccounts", self.account_id, number):
+            self._check_administrator("organizations:ListAccounts")
             if number in self.world.empty_pages:
                 self.world.empty_pages.remove(number)
                 return AccountPage((), str(number))
@@ -76,6 +86,10 @@ class FakeOrganizations:
             start = number * self.world.page_size
             end = start + self.world.page_size
             return AccountPage(tuple(accounts[start:end]), str(number + 1) if end < len(accounts) else None)
+
+    def _check_administrator(self, operation: str) -> None:
+        if self.account_id not in {self.world.management_account_id, *self.world.delegated}:
+            raise DeniedError(operation, self.account_id, "neither management nor a delegated administrator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,7 @@ class FakeReader:
 
     world: World
     account_id: str = SECURITY
+    region: str = HOME_REGION
 
     def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
         return _listed(self.world, self.account_id, region)
@@ -125,7 +140,7 @@ class FakeReader:
     def membership(self, membership_id: str) -> Membership:
         operation = "security-ir:GetMembership"
         with self.world.call(operation, self.account_id):
-            found = _own(self.world, operation, self.account_id, membership_id)
+            found = _membership(self, operation, membership_id)
             covered = sum(
                 self.world.association(found.membership, account_id) is Association.ASSOCIATED
                 for account_id in self.world.accounts
@@ -133,8 +148,9 @@ class FakeReader:
             return replace(found.membership, accounts_covered=covered)
 
     def tags(self, membership_arn: str) -> Mapping[str, str]:
-        with self.world.call("security-ir:ListTagsForResource", self.account_id):
-            return dict(next(each.tags for each in self.world.memberships if each.membership.arn == membership_arn))
+        operation = "security-ir:ListTagsForResource"
+        with self.world.call(operation, self.account_id):
+            return dict(_membership(self, operation, _id_in(membership_arn)).tags)
 
     def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
         operation = "security-ir:BatchGetMemberAccountDetails"
@@ -143,7 +159,7 @@ class FakeReader:
             batch = account_ids[start : start + 100]
             try:
                 with self.world.call(operation, self.account_id, len(batch)):
-                    found = _own(self.world, operation, self.account_id, membership_id).membership
+                    found = _active(self, operation, membership_id).membership
                     for account_id in batch:
                         unreadable = account_id in self.world.unreadable_associations
                         answers[account_id] = (
@@ -170,10 +186,16 @@ class FakeWriter:
     ) -> str:  # fmt: skip
         operation = "security-ir:CreateMembership"
         with self.world.call(operation, self.account_id, client_token):
-            _check_caller(self.world, operation, self.account_id)
+            if not MIN_NAME <= len(name) <= MAX_NAME or not MIN_TEAM <= len(team) <= MAX_TEAM:
+                raise RefusedError(operation, self.account_id, "membershipName, incidentResponseTeam")
+            if len({responder.email for responder in team}) < len(team):
+                raise AlreadyThereError(operation, self.account_id, "a responder is listed twice")
             for each in self.world.memberships:
                 if each.client_token == client_token:
                     return each.membership.id
+            if not self.world.may_sign_up(self.account_id):
+                raise DeniedError(operation, self.account_id, "the account is not the delegated administrator")
+            for each in self.world.memberships:
                 if each.membership.status == ACTIVE:
                     raise AlreadyThereError(operation, self.account_id, "a membership is configured")
             membership_id = self.world.add_membership(
@@ -191,7 +213,10 @@ class FakeWriter:
             return membership_id
 
     def set_name(self, membership_id: str, name: str) -> None:
-        with self.world.call("security-ir:UpdateMembership", self.account_id, ("name", name)):
+        operation = "security-ir:UpdateMembership"
+        with self.world.call(operation, self.account_id, ("name", name)):
+            if not MIN_NAME <= len(name) <= MAX_NAME:
+                raise RefusedError(operation, self.account_id, "membershipName")
             self._update(membership_id, name=name)
 
     def enable_triage(self, membership_id: str) -> None:
@@ -207,15 +232,16 @@ class FakeWriter:
         with self.world.call(operation, self.account_id, tuple(unit_ids)):
             if not 1 <= len(unit_ids) <= MAX_UNITS_PER_UPDATE or not set(unit_ids) <= set(self.world.units):
                 raise RefusedError(operation, self.account_id, "organizationalUnitsToAdd")
-            found = _own(self.world, operation, self.account_id, membership_id).membership
+            found = _active(self, operation, membership_id).membership
             self._update(membership_id, unit_ids=found.unit_ids | set(unit_ids))
 
     def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
-        with self.world.call("security-ir:TagResource", self.account_id, dict(tags)):
-            next(each for each in self.world.memberships if each.membership.arn == membership_arn).tags.update(tags)
+        operation = "security-ir:TagResource"
+        with self.world.call(operation, self.account_id, dict(tags)):
+            _membership(self, operation, _id_in(membership_arn)).tags.update(tags)
 
     def _update(self, membership_id: str, **values: Any) -> None:
-        found = _own(self.world, "security-ir:UpdateMembership", self.account_id, membership_id)
+        found = _active(self, "security-ir:UpdateMembership", membership_id)
         found.membership = replace(found.membership, **values)
 
 
@@ -243,10 +269,9 @@ class FakeResponders:
 
     def team(self) -> IncidentResponseTeam:
         with self.world.call("ssm:GetParameter", SECURITY):
-            return tuple(
-                IncidentResponder(f"Responder {number}", "Analyst", f"responder{number}@example.com")
-                for number in range(self.world.team_size)
-            )
+            if isinstance(self.world.contacts, StoppedError):
+                raise self.world.contacts
+            return self.world.contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,29 +287,43 @@ class FakeDocuments:
 
     def write(self, key: str, document: Any) -> None:
         with self.world.call("s3:PutObject", SECURITY, key):
-            self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"))
+            self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def write_text(self, key: str, text: str) -> None:
         with self.world.call("s3:PutObject", SECURITY, key):
             self.world.documents[key] = text
 
 
-def _check_caller(world: World, operation: str, account_id: str) -> None:
-    if account_id != world.management_account_id and account_id not in world.delegated:
-        raise DeniedError(operation, account_id, "the account is not the delegated administrator")
-
-
 def _listed(world: World, account_id: str, region: str) -> tuple[MembershipSummary, ...]:
     operation = "security-ir:ListMemberships"
     with world.call(operation, account_id, region):
-        if region not in SUPPORTED_REGIONS or (account_id, region) in world.disabled_regions:
+        if (account_id, region) in world.disabled_regions:
             raise RegionNotEnabledError(operation, account_id, f"{region} is not enabled")
-        _check_caller(world, operation, account_id)
-        return tuple(each.summary for each in world.memberships if each.membership.region == region)
+        if not world.is_let_in(account_id) and account_id != world.management_account_id:
+            raise DeniedError(operation, account_id, "the account is not the delegated administrator")
+        return tuple(
+            each.summary
+            for each in world.memberships
+            if each.membership.region == region and world.is_concerned(account_id, each.membership)
+        )
 
 
-def _own(world: World, operation: str, account_id: str, membership_id: str) -> SimulatedMembership:
+def _membership(asking: FakeReader | FakeWriter, operation: str, membership_id: str) -> SimulatedMembership:
+    world, account_id = asking.world, asking.account_id
     found = world.membership(membership_id)
-    if found is None:
+    if not (world.is_concerned(account_id, found.membership) if found else world.is_let_in(account_id)):
+        raise DeniedError(operation, account_id, "the account is not the delegated administrator")
+    if found is None or found.membership.region != asking.region:
         raise AbsentError(operation, account_id, f"no membership {membership_id}")
     return found
+
+
+def _active(asking: FakeReader | FakeWriter, operation: str, membership_id: str) -> SimulatedMembership:
+    found = _membership(asking, operation, membership_id)
+    if found.membership.status != ACTIVE:
+        raise NotYetConsistentError(operation, asking.account_id, "the membership is not active")
+    return found
+
+
+def _id_in(membership_arn: str) -> str:
+    return membership_arn.rpartition("/")[2]

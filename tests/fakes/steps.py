@@ -57,7 +57,7 @@ def sign_up_step(world: World, *, account_id: str = SECURITY, region: str = HOME
     return SignUp(
         organizations=FakeOrganizations(world, account_id),
         management=FakeManagement(world),
-        reader=FakeReader(world, account_id),
+        reader=FakeReader(world, account_id, region),
         writer=FakeWriter(world, account_id, region),
         responders=FakeResponders(world),
         home=Home(account_id, region),

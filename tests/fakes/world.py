@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from muster.domain.membership import ACTIVE, Association, Membership, MembershipSummary
+from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, Association, Membership, MembershipSummary
 from muster.domain.organization import Account, AccountState, OrganizationalUnit
+from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.errors import StoppedError
 
 MANAGEMENT = "111111111111"
 SECURITY = "222222222222"
@@ -27,6 +29,8 @@ WRITES = frozenset(
         "security-ir:TagResource",
     }
 )
+
+TEAM = tuple(IncidentResponder(f"Responder {each}", "Analyst", f"responder{each}@example.com") for each in range(3))
 
 type ErrorMaker = Callable[[str, str], Exception]
 
@@ -73,6 +77,7 @@ class World:
 
     organization_id: str = "o-exampleorg1"
     management_account_id: str = MANAGEMENT
+    root_id: str = ROOT
     has_all_features: bool = True
     units: dict[str, OrganizationalUnit] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -85,7 +90,7 @@ class World:
     associations: dict[str, Association] = field(default_factory=dict)
     unreadable_associations: set[str] = field(default_factory=set)
     propagated: bool = True
-    team_size: int = 3
+    contacts: IncidentResponseTeam | StoppedError = TEAM
     now: datetime = START
     page_size: int = 20
     empty_pages: set[int] = field(default_factory=set)
@@ -138,8 +143,7 @@ class World:
 
     def add_unit(self, unit_id: str, name: str, parent: str = ROOT) -> str:
         """Put a unit below another one or the root."""
-        ancestors = (parent,) if parent == ROOT else (*self.units[parent].ancestors, parent)
-        self.units[unit_id] = OrganizationalUnit(unit_id, name, ancestors)
+        self.units[unit_id] = OrganizationalUnit(unit_id, name, self._path_to(parent))
         return unit_id
 
     def add_account(
@@ -165,7 +169,7 @@ class World:
         self.accounts[account_id] = replace(self.accounts[account_id], ancestors=self._path_to(parent))
 
     def _path_to(self, parent: str) -> tuple[str, ...]:
-        return (ROOT,) if parent == ROOT else (*self.units[parent].ancestors, parent)
+        return (parent,) if parent == self.root_id else (*self.units[parent].ancestors, parent)
 
     def add_membership(
         self,
@@ -200,7 +204,7 @@ class World:
                     unit_ids=unit_ids,
                 ),
                 dict(tags or {}),
-                self.team_size,
+                2,
                 client_token,
             )
         )
@@ -210,11 +214,28 @@ class World:
         """Find a membership by id."""
         return next((each for each in self.memberships if each.membership.id == membership_id), None)
 
+    def is_concerned(self, account_id: str, found: Membership) -> bool:
+        """Tell whether a membership answers this account: its own, and the delegated administrator."""
+        return account_id == found.account_id or account_id in self.delegated
+
+    def may_sign_up(self, account_id: str) -> bool:
+        """Tell whether this account may own the membership: the administrator, or management when there is none."""
+        owners = self.delegated or {self.management_account_id}
+        return SERVICE_PRINCIPAL in self.trusted and account_id in owners
+
+    def is_let_in(self, account_id: str) -> bool:
+        """Tell whether the service answers this account at all."""
+        return self.may_sign_up(account_id) or any(
+            self.is_concerned(account_id, each.membership) for each in self.memberships
+        )
+
     def association(self, found: Membership, account_id: str) -> Association:
         """Say what the service would say of one account: told by the test, or as coverage and role suggest."""
         if account_id in self.associations:
             return self.associations[account_id]
-        account = self.accounts[account_id]
+        account = self.accounts.get(account_id)
+        if account is None or account.state is not AccountState.ACTIVE:
+            return Association.UNASSOCIATED
         within = found.covers_entire_organization or not found.unit_ids.isdisjoint(account.ancestors or ())
         ready = self.propagated and found.status == ACTIVE and account_id in self.triage_roles
         return Association.ASSOCIATED if within and ready else Association.UNASSOCIATED

@@ -56,6 +56,14 @@ def meaning(raised: Exception) -> errors.MusterError:
         (answer("AccountAlreadyRegisteredException"), errors.AlreadyThereError),
         (answer("SecurityIncidentResponseNotActiveException"), errors.NotYetConsistentError),
         (answer("ConstraintViolationException", Reason="SERVICE_ACCESS_NOT_ENABLED"), errors.NotYetConsistentError),
+        (
+            answer("ConstraintViolationException", Reason="MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"),
+            errors.AlreadyThereError,
+        ),
+        (
+            answer("ConstraintViolationException", Reason="DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"),
+            errors.AlreadyThereError,
+        ),
         (answer("ConstraintViolationException", Reason="ACCOUNT_NUMBER_LIMIT_EXCEEDED"), errors.RefusedError),
         (answer("ValidationException"), errors.RefusedError),
         (answer("ServiceQuotaExceededException", 402), errors.RefusedError),

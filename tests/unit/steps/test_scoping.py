@@ -42,6 +42,7 @@ def world() -> World:
 
 def wide_world(units: int) -> World:
     world = example_world()
+    world.delegated.add(SECURITY)
     world.add_membership()
     for number in range(units):
         world.add_unit(f"ou-wide-{number:08d}", f"Team {number}", WORKLOADS)

@@ -135,6 +135,7 @@ class TestFromNothing:
     def test_somebody_being_first_is_as_good(self, world: World) -> None:
         for operation in (CREATE_ROLE, REGISTER):
             world.fail(operation, lambda op, account: AlreadyThereError(op, account, "there"), times=1)
+        world.trusted.add(SERVICE_PRINCIPAL)
         world.delegated.add(SECURITY)
 
         assert sign_up(world).membership_id is not None

@@ -81,7 +81,10 @@ class ManagementAccount(Protocol):
         ...
 
     def register_delegated_administrator(self, account_id: str) -> None:
-        """Register the account. Raises DeniedError, AlreadyThereError, NotYetConsistentError (trusted access)."""
+        """Register the account.
+
+        Raises DeniedError, AlreadyThereError (it is, or another one is), NotYetConsistentError (trusted access).
+        """
         ...
 
 
@@ -97,42 +100,52 @@ class MembershipReader(Protocol):
         ...
 
     def tags(self, membership_arn: str) -> Mapping[str, str]:
-        """Return the membership's tags. Raises DeniedError."""
+        """Return the membership's tags. Raises DeniedError, AbsentError."""
         ...
 
     def associations(self, membership_id: str, account_ids: Sequence[str]) -> Mapping[str, Observed[Association]]:
-        """Return every account asked for, 100 a call; partial errors, missing ids and denials are Unknown."""
+        """Return every account asked for, 100 a call; partial errors, missing ids and denials are Unknown.
+
+        Raises AbsentError, NotYetConsistentError (the membership is not Active).
+        """
         ...
 
 
 class MembershipWriter(Protocol):
-    """Writes to Security Incident Response in the membership's account: additions and settings, never a removal."""
+    """Writes to Security Incident Response in the membership's account: additions and settings, never a removal.
+
+    Each may raise DeniedError and RefusedError; what changes a membership also AbsentError, and what calls
+    UpdateMembership also NotYetConsistentError, when the membership is not Active.
+    """
 
     def create_membership(
         self, *, name: str, team: IncidentResponseTeam, entire_organization: bool, triage: bool,
         tags: Mapping[str, str], client_token: str,
     ) -> str:  # fmt: skip
-        """Create it and return its id. Raises DeniedError, AlreadyThereError, NotYetConsistentError, RefusedError."""
+        """Create it and return its id; the same token again returns the same id.
+
+        Raises NotYetConsistentError, and AlreadyThereError, also for a person who is listed twice.
+        """
         ...
 
     def set_name(self, membership_id: str, name: str) -> None:
-        """Rename the membership. Raises DeniedError, RefusedError."""
+        """Rename the membership."""
         ...
 
     def enable_triage(self, membership_id: str) -> None:
-        """Opt in to proactive response. Raises DeniedError, RefusedError."""
+        """Opt in to proactive response."""
         ...
 
     def cover_entire_organization(self, membership_id: str) -> None:
-        """Widen the coverage to every account. Raises DeniedError, RefusedError."""
+        """Widen the coverage to every account."""
         ...
 
     def add_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
-        """Add 1 to 5 units in one call. Raises DeniedError, RefusedError."""
+        """Add 1 to 5 units in one call."""
         ...
 
     def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
-        """Add or overwrite these tags and leave all others. Raises DeniedError, RefusedError."""
+        """Add or overwrite these tags and leave all others."""
         ...
 
 
@@ -153,7 +166,7 @@ class ResponderReader(Protocol):
 
 
 class RunDocuments(Protocol):
-    """The run's JSON documents, in the bucket; keys are relative to it."""
+    """The run's JSON documents, in the bucket; keys are relative to it. Each method may raise DeniedError."""
 
     def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
         """Return the parsed document, or None when there is none."""

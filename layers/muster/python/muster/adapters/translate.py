@@ -44,6 +44,12 @@ ABSENT = frozenset(
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
 ALREADY_THERE = frozenset({"ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists"})
 NOT_YET_CONSISTENT = frozenset({"SecurityIncidentResponseNotActiveException"})
+# What Organizations says by reason and not by code; AWS documents two reasons for a second delegated administrator.
+CONSTRAINTS = {
+    "SERVICE_ACCESS_NOT_ENABLED": NotYetConsistentError,
+    "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED": AlreadyThereError,
+    "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE": AlreadyThereError,
+}
 
 
 @contextmanager
@@ -72,8 +78,8 @@ def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError
         return ThrottledError(f"{operation} in account {account_id}: {code}")
     if code in UNAVAILABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(f"{operation} in account {account_id}: {code}")
-    if code == "ConstraintViolationException" and error.response.get("Reason") == "SERVICE_ACCESS_NOT_ENABLED":
-        return NotYetConsistentError(operation, account_id, said)
+    if code == "ConstraintViolationException" and (constraint := CONSTRAINTS.get(error.response.get("Reason", ""))):
+        return constraint(operation, account_id, said)
     for codes, meaning in (
         (DENIED, DeniedError),
         (ABSENT, AbsentError),
