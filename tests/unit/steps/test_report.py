@@ -56,6 +56,16 @@ class TestStatus:
         assess(world)
         assert report(world).status is ReportStatus.NEEDS_ATTENTION
 
+    def test_coverage_that_nobody_asked_for_is_one_decision_for_a_person(self, world: World) -> None:
+        narrower = desired_state(scope=UnitReferences((UnitId("ou-ex01-security"),)))
+        assess(world, narrower)
+        outcome = report(world, narrower)
+        assert outcome.status is ReportStatus.NEEDS_ATTENTION
+        assert "7 accounts are covered though not in scope; taking protection away is a person's" in (
+            outcome.message or ""
+        )
+        assert "Accounts that need a person" not in (outcome.message or "")
+
     def test_handoff_is_waited_for(self, world: World) -> None:
         assert report(uncovered(world, 1), handoffs=(HANDOFF,)).status is ReportStatus.WAITING_FOR_HANDOFF
 
