@@ -4,17 +4,16 @@
 """
 
 import compileall
-import importlib.util
 import json
-import platform
 import sys
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
 import yaml
 
+from tools import check_build
+
 RUNTIME = (3, 13)
-WHEEL_MACHINE = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 
 def main(folder: str, architecture: str) -> int:
@@ -25,7 +24,7 @@ def main(folder: str, architecture: str) -> int:
     build = Path(folder)
     precompile(build)
     machines = turn_definitions_into_json(build)
-    problems = [*missing_bytecode(build), *foreign_binaries(build, architecture), *stray_files(build)]
+    problems = check_build.problems(build, architecture)
     for problem in problems:
         sys.stderr.write(f"finish_build: {problem}\n")
     size = sum(path.stat().st_size for path in build.rglob("*") if path.is_file())
@@ -56,37 +55,7 @@ def turn_definitions_into_json(build: Path) -> int:
     return count
 
 
-def missing_bytecode(build: Path) -> list[str]:
-    """Name every module without bytecode of the runtime's version."""
-    return [
-        f"no bytecode for {module.relative_to(build)}"
-        for module in build.rglob("*.py")
-        if not Path(importlib.util.cache_from_source(str(module))).exists()
-    ]
-
-
-def foreign_binaries(build: Path, architecture: str) -> list[str]:
-    """Name every extension module that is not of the functions' architecture, by its name and its ELF header."""
-    machine = {"aarch64": 0xB7, "x86_64": 0x3E}[WHEEL_MACHINE[architecture]]
-    wrong = []
-    for binary in build.rglob("*.so"):
-        header = binary.read_bytes()[:20]
-        if header[:4] != b"\x7fELF" or int.from_bytes(header[18:20], "little") != machine:
-            wrong.append(f"{binary.relative_to(build)} is not for {architecture}")
-    if not any(build.rglob("*.so")):
-        wrong.append("no extension module at all: pydantic_core is missing")
-    return wrong
-
-
-def stray_files(build: Path) -> list[str]:
-    """Name what must not be shipped: tests, the emulator, the console."""
-    strangers = ("muster_local", "muster_console", "moto", "pytest", "tests")
-    return [
-        f"{path.relative_to(build)} must not be shipped" for name in strangers for path in build.glob(f"*/**/{name}")
-    ]
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 3:  # noqa: PLR2004 - the program's own name and two arguments
-        sys.exit(f"usage: python -m tools.finish_build FOLDER ARCHITECTURE (this machine: {platform.machine()})")
+        sys.exit("usage: python -m tools.finish_build FOLDER ARCHITECTURE")
     sys.exit(main(*sys.argv[1:]))
