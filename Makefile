@@ -87,7 +87,7 @@ $(BUILD)/.finished: $(BUILT_FROM) .venv/.ready .venv-tools/.ready
 	@touch $@
 
 .PHONY: e2e
-e2e: build  ## Run one onboarding with the output of `make build`; check the arm64 build too.
+e2e: build  ## Run one onboarding with the output of `make build`, and the AWS CLI; check the arm64 build too.
 	@$(MAKE) build ARCHITECTURE=arm64
 	@$(BIN)/python -m pytest -q tests/e2e
 

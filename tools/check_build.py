@@ -1,4 +1,4 @@
-"""Look at what was packed: is it what the repository says, complete, for the right machine, and nothing more?
+"""Look at what was packed: what the repository says, complete, for the right machine, and nothing more.
 
 Every check returns one sentence for each thing that is wrong.
 """
