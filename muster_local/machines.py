@@ -18,11 +18,12 @@ import boto3
 import jsonata
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.config import default_user_config
 from moto.stepfunctions import models as machine_models
 from moto.stepfunctions.parser import models as parser_models
-from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -30,6 +31,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
@@ -76,6 +78,8 @@ def install(surroundings: Surroundings) -> None:
     read_escapes_in_literals()
     call_services_as_the_machine(surroundings)
     name_sdk_errors_as_aws()
+    allow_errors_without_a_request_id()
+    name_lost_connections_as_aws()
     return_dates_as_text()
     wait_on_the_virtual_clock(surroundings)
     tell_the_virtual_time(surroundings)
@@ -278,6 +282,20 @@ def name_sdk_errors_as_aws() -> None:
     StateTaskServiceAwsSdk._normalise_exception_name = staticmethod(_exception_name)
 
 
+def allow_errors_without_a_request_id() -> None:
+    """Take a 5xx without a body, as HEAD gets, for an error: boto3 gives it no request id, and moto demands one."""
+    inner = StateTaskServiceAwsSdk._from_error
+    original = getattr(inner, "wraps", inner)
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, ClientError):
+            ex.response["ResponseMetadata"].setdefault("RequestId", "")
+        return original(self, env=env, ex=ex)
+
+    from_error.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    StateTaskServiceAwsSdk._from_error = from_error
+
+
 def _service_error_name(service: str) -> str:
     return _SERVICE_NAMES.get(service.lower(), service[:1].upper() + service[1:])
 
@@ -288,6 +306,33 @@ def _exception_name(service: str, error: Exception) -> str:
         code = str(error.response["Error"]["Code"])
         name = _ABSENT_ON_HEAD.get(error.operation_name, service) if code == "404" else service
     return f"{service}.{name.removesuffix('Exception')}Exception"
+
+
+def name_lost_connections_as_aws() -> None:
+    """Name a call without an answer as AWS does, ``Lambda.SdkClientException``: moto takes it for a bug and ends."""
+    inner = ExecutionState._from_error
+    original = getattr(inner, "wraps", inner)
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if not isinstance(ex, HTTPClientError):
+            return original(self, env=env, ex=ex)
+        resource = self.resource
+        name = f"{_service_error_name(getattr(resource, 'api_name', resource.service_name))}.SdkClientException"
+        details = TaskFailedEventDetails(
+            error=name,
+            cause=f"Unable to execute HTTP request ({type(ex).__name__})",
+            resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+        )
+        return FailureEvent(
+            env=env,
+            error_name=CustomErrorName(error_name=name),
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+
+    from_error.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    ExecutionState._from_error = from_error
 
 
 def return_dates_as_text() -> None:

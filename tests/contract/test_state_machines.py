@@ -23,7 +23,7 @@ SERVICE_ERRORS = {
     # Step Functions' own, and Lambda's by its integration, by the runtime when a child dies or takes too long.
     "States.ALL", "States.Timeout", "Lambda.TooManyRequestsException", "Lambda.ServiceException",
     "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError",
-    "S3.NoSuchKeyException", "S3.SdkClientException",
+    "S3.NoSuchKeyException", "S3.SdkClientException", "S3.S3Exception",
 }  # fmt: skip
 LONGEST_FUNCTION = 900
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+from botocore.exceptions import ClientError, ConnectionClosedError
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.iam.models import ManagedPolicy, Role
@@ -22,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsic
 from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
@@ -139,6 +141,34 @@ def run_functions_in_the_lambda_host() -> bool:
     return bool(LambdaSimpleBackend(REGION, ACCOUNT).invoke("f", None, "an echo", {}, {}) == b"an echo")
 
 
+def _environment() -> Any:
+    return SimpleNamespace(
+        next_state_name="Call", event_history_context=SimpleNamespace(source_event_id=1, previous_event_id=1)
+    )
+
+
+def allow_errors_without_a_request_id() -> bool:
+    task = SimpleNamespace(
+        resource=SimpleNamespace(api_name="s3"),
+        _normalise_service_error_name=lambda name: name,
+        _normalise_exception_name=lambda name, _: name,
+    )
+    answer: Any = {"Error": {"Code": "503", "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+    try:
+        aws_sdk.StateTaskServiceAwsSdk._from_error(task, env=_environment(), ex=ClientError(answer, "HeadObject"))
+    except KeyError as missing:
+        return missing.args == ("RequestId",)
+    except AttributeError:
+        return False
+    return False
+
+
+def name_lost_connections_as_aws() -> bool:
+    lost = ConnectionClosedError(endpoint_url="http://127.0.0.1")
+    failure = ExecutionState._from_error(SimpleNamespace(), env=_environment(), ex=lost)
+    return str(failure.error_name.error_name) == "States.Runtime"
+
+
 GAPS: tuple[Callable[[], bool], ...] = (
     run_state_machines,
     create_machines_of_templates_in_the_interpreter,
@@ -150,6 +180,8 @@ GAPS: tuple[Callable[[], bool], ...] = (
     read_escapes_in_literals,
     call_services_as_the_machine,
     name_sdk_errors_as_aws,
+    allow_errors_without_a_request_id,
+    name_lost_connections_as_aws,
     return_dates_as_text,
     wait_on_the_virtual_clock,
     tell_the_virtual_time,

@@ -90,6 +90,16 @@ def test_a_throttled_function_is_an_error_of_lambda(driver: Driver) -> None:
     assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.TooManyRequestsException")
 
 
+@pytest.mark.parametrize("fault", [{"error": "Timeout"}, {"drop_response": True}])
+def test_a_call_without_an_answer_is_an_error_that_the_machine_can_catch(
+    driver: Driver, fault: dict[str, object]
+) -> None:
+    driver.put_desired_state()
+    driver.cloud.set_faults([{"service": "lambda", "operation": "Invoke", **fault}])
+    execution = driver.run()
+    assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.SdkClientException")
+
+
 def test_a_reset_ends_executions_under_way(driver: Driver) -> None:
     driver.put_desired_state()
     driver.cloud.world.clock.auto_advance = False
