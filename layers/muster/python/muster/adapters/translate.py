@@ -1,9 +1,9 @@
 """The one place that reads error codes: an AWS client's exceptions become the application's own."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 
@@ -15,6 +15,7 @@ from muster.errors import (
     NotYetConsistentError,
     RefusedError,
     RegionNotEnabledError,
+    ServiceAnswerError,
     ThrottledError,
     UnavailableError,
 )
@@ -45,7 +46,7 @@ REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTok
 ALREADY_THERE = frozenset({"ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists"})
 NOT_YET_CONSISTENT = frozenset({"SecurityIncidentResponseNotActiveException"})
 # What Organizations says by reason and not by code; AWS documents two reasons for a second delegated administrator.
-CONSTRAINTS = {
+CONSTRAINTS: Mapping[str, type[ServiceAnswerError]] = {
     "SERVICE_ACCESS_NOT_ENABLED": NotYetConsistentError,
     "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED": AlreadyThereError,
     "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE": AlreadyThereError,
@@ -70,15 +71,16 @@ def translated(operation: str, account_id: str) -> Generator[None]:
 
 
 def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError:
-    answer = error.response["Error"]
+    response: Any = error.response  # the stubs know neither Organizations' Reason nor the service's fieldList
+    answer = response["Error"]
     code = answer.get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
     said = f"{code} ({answer.get('Message', '')})"
     if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(f"{operation} in account {account_id}: {code}")
     if code in UNAVAILABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(f"{operation} in account {account_id}: {code}")
-    if code == "ConstraintViolationException" and (constraint := CONSTRAINTS.get(error.response.get("Reason", ""))):
+    if code == "ConstraintViolationException" and (constraint := CONSTRAINTS.get(response.get("Reason", ""))):
         return constraint(operation, account_id, said)
     for codes, meaning in (
         (DENIED, DeniedError),
@@ -89,5 +91,5 @@ def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError
     ):
         if code in codes:
             return meaning(operation, account_id, said)
-    fields = [str(field.get("name")) for field in cast("Any", error.response).get("fieldList", [])]
+    fields = [str(field.get("name")) for field in response.get("fieldList", [])]
     return RefusedError(operation, account_id, f"{code}, field {', '.join(fields)}" if fields else code)
