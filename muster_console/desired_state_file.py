@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState, Problem, parse
+from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState, parse
+from muster.messages.desired_state_problems import Problem
 
 MAX_BYTES: Final = 1_000_000
 """Two thousand units and a thousand exceptions fit in; anything larger is not a desired state."""

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from muster.messages.assessment import Assessment
-from muster.messages.desired_state import DesiredStateDocument
+from muster.messages.desired_state_documents import DesiredStateDocument
 from muster.messages.report import Report
 
 FOLDER: Final = Path("docs/schemas")

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from muster.messages.desired_state import (
+from muster.messages.desired_state import InvalidDocumentError, parse
+from muster.messages.desired_state_documents import (
     ContactDocument,
     ContainmentDocument,
     DesiredStateDocument,
     ExceptionDocument,
     GuardrailsDocument,
-    InvalidDocumentError,
     MembershipDocument,
     ScopeDocument,
-    parse,
 )
 from muster_console.__main__ import main
 from muster_console.aws import Clients, Connection

@@ -94,9 +94,14 @@ class FakeOrganizations:
 
 @dataclass(frozen=True, slots=True)
 class FakeManagement:
-    """The management account, through its roles."""
+    """The management account, through its roles; ``told`` is the account that the application takes for it."""
 
     world: World
+    told: str | None = None
+
+    @property
+    def account_id(self) -> str:
+        return self.told or self.world.management_account_id
 
     def has_triage_role(self) -> bool:
         with self.world.call("iam:GetRole", self.world.management_account_id):

@@ -593,6 +593,13 @@ def test_organization_reader_of_another_account_is_the_one_that_is_asked(world: 
     assert asked == {MANAGEMENT}
 
 
+def test_stack_that_was_told_another_management_account_stops_and_says_which(world: World) -> None:
+    step = replace(sign_up_step(world), management=FakeManagement(world, told="999999999999"))
+    with pytest.raises(OrganizationNotReadyError, match=r"ManagementAccountId=999999999999, but .* is 111111111111"):
+        step.apply(desired_state(), attempt=1, last_attempt=False)
+    assert world.writes == []
+
+
 def test_region_closed_in_the_management_account_only_is_read_from_home(world: World) -> None:
     world.fail(LIST, lambda op, account: RegionNotEnabledError(op, account, "off"), account=MANAGEMENT)
     assert sign_up(world).membership_id is not None

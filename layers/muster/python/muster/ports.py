@@ -64,6 +64,11 @@ class InventoryReader(OrganizationReader, Protocol):
 class ManagementAccount(Protocol):
     """The management account: one read, and the three writes that onboarding needs there, each once."""
 
+    @property
+    def account_id(self) -> str:
+        """The account that the application was told is the management account."""
+        ...
+
     def has_triage_role(self) -> bool:
         """Tell whether the triage service-linked role exists there. Raises DeniedError."""
         ...

@@ -17,6 +17,11 @@ class ManagementThroughRoles(ManagementAccount):
     reader: Clients
     onboarding: Clients
 
+    @property
+    def account_id(self) -> str:
+        """The account of the roles."""
+        return self.reader.account_id
+
     def has_triage_role(self) -> bool:
         """Read GetRole."""
         return has_triage_role(self.reader)

@@ -146,6 +146,12 @@ class SignUp:
 
     def _organization(self) -> OrganizationSummary:
         organization = read_organization(self.organizations)
+        if organization.management_account_id != self.management.account_id:
+            raise OrganizationNotReadyError(
+                f"the stack was deployed with ManagementAccountId={self.management.account_id}, but the management "
+                f"account of organization {organization.id} is {organization.management_account_id}. Deploy the stack "
+                f"again with that account"
+            )
         if not organization.has_all_features:
             raise OrganizationNotReadyError(
                 f"organization {organization.id} has only consolidated billing. Enable all features first, in "
