@@ -216,6 +216,10 @@ class EmbeddedCloud:
             config=Config(proxies={}, retries={"total_max_attempts": 1}),
         )
 
+    def session_of(self, role_arn: str) -> dict[str, str]:
+        """Return a session of a role as its function gets it, as environment variables."""
+        return self._middleware.sessions.issue(role_arn, "driver")
+
     def calls(self) -> list[dict[str, Any]]:
         """Return the calls that the application made."""
         return self._middleware.recorder.calls()
