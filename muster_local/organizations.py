@@ -3,21 +3,19 @@
 Sources: Organizations API reference, its quotas and throttling page, and the account state page.
 """
 
-import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import TYPE_RESPONSE, ActionResult
-from moto.core.utils import get_service_model, unix_time
+from moto.core.utils import unix_time
 from moto.organizations.exceptions import (
     AccountAlreadyClosedException,
     AccountAlreadyRegisteredException,
     AWSOrganizationsNotInUseException,
     DuplicateOrganizationalUnitException,
-    OrganizationsClientError,
 )
 from moto.organizations.models import (
     FakeAccount,
@@ -29,13 +27,10 @@ from moto.organizations.models import (
 )
 from moto.organizations.responses import OrganizationsResponse
 
-from muster_local.coverage import settle
-from muster_local.model_check import Problem, Rule, problems
+from muster_local.coverage import SERVICE_PRINCIPAL, settle
 from muster_local.organization_file import MAX_DEPTH
+from muster_local.organizations_requests import OrganizationsError, check_input, constraint, page, paged, throttle
 from muster_local.simulation import World, current
-
-PAGE_SIZE = 20
-SERVICE_PRINCIPAL = "security-ir.amazonaws.com"
 
 _READS = ("List", "Describe")
 _NEVER_PAGED_BY_MOTO: Mapping[str, str] = {
@@ -54,25 +49,6 @@ _STATUS_OF_STATE: Mapping[str, str] = {
     "PENDING_CLOSURE": "PENDING_CLOSURE",
     "CLOSED": "SUSPENDED",
 }
-_INVALID_INPUT_REASON: Mapping[Rule, str] = {
-    Rule.REQUIRED: "INPUT_REQUIRED",
-    Rule.MAXIMUM: "MAX_VALUE_EXCEEDED",
-    Rule.MINIMUM: "MIN_VALUE_EXCEEDED",
-    Rule.PATTERN: "INVALID_PATTERN",
-    Rule.ENUM: "INVALID_ENUM",
-}
-
-
-class OrganizationsError(OrganizationsClientError):
-    """An error of the Organizations model, with its ``Reason`` where the model has one."""
-
-    def __init__(self, code: str, message: str, reason: str | None = None) -> None:
-        """Give the error its modelled members."""
-        super().__init__(code, message)
-        if reason is not None:
-            self.Reason = reason
-
-
 unpatched: Mapping[str, Any] = {
     "call_action": OrganizationsResponse.call_action,
     "organizations_backend": OrganizationsResponse.organizations_backend,
@@ -144,13 +120,13 @@ def check_and_throttle_every_call() -> None:
     def call_action(response: OrganizationsResponse) -> TYPE_RESPONSE:
         action = response._get_action()
         try:
-            _throttle(response.current_account, action)
-            _check_input(action, response.request_params)
+            throttle(response.current_account, action)
+            check_input(action, response.request_params)
             if not action.startswith(_READS):
                 _settle_before_a_change()
             status, headers, body = unpatched["call_action"](response)
             if action in _NEVER_PAGED_BY_MOTO and int(status) < 300:  # noqa: PLR2004 - HTTP: below 300 is success
-                body = _paged(body, _NEVER_PAGED_BY_MOTO[action], response.request_params)
+                body = paged(body, _NEVER_PAGED_BY_MOTO[action], response.request_params)
         except ServiceException as error:
             status, headers, body = response.serialized(ActionResult(error))
             headers["status"] = str(status)
@@ -166,8 +142,8 @@ def page_accounts_by_twenty() -> None:
         backend = response.organizations_backend
         if backend.org is None:
             raise AWSOrganizationsNotInUseException
-        page, token = _page(backend.accounts, response.request_params)
-        return json.dumps({"Accounts": [account.describe() for account in page], "NextToken": token})
+        accounts, token = page(backend.accounts, response.request_params)
+        return json.dumps({"Accounts": [account.describe() for account in accounts], "NextToken": token})
 
     OrganizationsResponse.list_accounts = list_accounts
 
@@ -218,7 +194,7 @@ def keep_the_tree_sound() -> None:
         if any(unit.parent_id == parent and unit.name == name for unit in _units(backend)):
             raise DuplicateOrganizationalUnitException
         if len(current().tree.path_to(parent)) > MAX_DEPTH:
-            raise _constraint("OU_DEPTH_LIMIT_EXCEEDED", f"Units nest at most {MAX_DEPTH} deep.")
+            raise constraint("OU_DEPTH_LIMIT_EXCEEDED", f"Units nest at most {MAX_DEPTH} deep.")
         created: dict[str, Any] = unpatched["create_organizational_unit"](backend, **request)
         return created
 
@@ -243,7 +219,7 @@ def keep_the_tree_sound() -> None:
         if account_id == tree.management_account_id:
             raise OrganizationsError("MasterCannotLeaveOrganizationException", "The management account stays.")
         if tree.is_any_administrator(account_id):
-            raise _constraint(
+            raise constraint(
                 "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG", "Deregister the delegated administrator first."
             )
         unpatched["remove_account_from_organization"](backend, **request)
@@ -261,7 +237,7 @@ def close_accounts_in_steps() -> None:
     def close_account(backend: OrganizationsBackend, **request: Any) -> None:
         account, tree = backend.get_account_by_id(request["AccountId"]), current().tree
         if account.id == tree.management_account_id:
-            raise _constraint("CANNOT_CLOSE_MANAGEMENT_ACCOUNT", "The management account cannot be closed.")
+            raise constraint("CANNOT_CLOSE_MANAGEMENT_ACCOUNT", "The management account cannot be closed.")
         position = tree.position(account.id)
         if position is None or position.state in {"CLOSED", "SUSPENDED"}:
             raise AccountAlreadyClosedException
@@ -340,21 +316,21 @@ def follow_service_access() -> None:
 def _check_registration(world: World, account_id: str) -> None:
     tree = world.tree
     if account_id == tree.management_account_id:
-        raise _constraint(
+        raise constraint(
             "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
             "You cannot register master account/yourself as delegated administrator for your organization.",
         )
     before_enable_is_refused = world.switches.get("register_before_enable") == "refused"
     if before_enable_is_refused and not tree.has_service_access(SERVICE_PRINCIPAL):
-        raise _constraint("SERVICE_ACCESS_NOT_ENABLED", "Enable access for the service first.")
+        raise constraint("SERVICE_ACCESS_NOT_ENABLED", "Enable access for the service first.")
     registered = tree.administrator(SERVICE_PRINCIPAL)
     if registered == account_id:
         raise AccountAlreadyRegisteredException
     position = tree.position(account_id)
     if position is not None and position.state != "ACTIVE":
-        raise _constraint("CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR", "The account is not active.")
+        raise constraint("CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR", "The account is not active.")
     if registered is not None and position is not None:
-        raise _constraint(
+        raise constraint(
             world.switches.get("second_delegated_administrator"),
             "The service already has a delegated administrator.",
         )
@@ -371,62 +347,6 @@ def _settle_before_a_change() -> None:
     world = current()
     with world.lock:
         settle(world)
-
-
-def _throttle(account: str, action: str) -> None:
-    wait = current().throttles.seconds_to_wait(
-        service="organizations", operation=action, account=account, region="us-east-1"
-    )
-    if wait:
-        error = OrganizationsError("TooManyRequestsException", "You have sent too many requests in too short a time.")
-        error.Type = "RATE"
-        raise error
-
-
-def _check_input(action: str, request: Mapping[str, Any]) -> None:
-    operation = get_service_model("organizations").operation_model(action)
-    if operation.input_shape is None:
-        return
-    found = next(problems(operation.input_shape, request), None)
-    if found is not None:
-        raise _invalid_input(found)
-
-
-def _invalid_input(problem: Problem) -> OrganizationsError:
-    return OrganizationsError(
-        "InvalidInputException",
-        f"You provided a value that does not match: {problem.place} {problem.message}.",
-        _INVALID_INPUT_REASON.get(problem.rule),
-    )
-
-
-def _paged(body: str, key: str, request: Mapping[str, Any]) -> str:
-    answer = json.loads(body)
-    page, token = _page(answer[key], request)
-    return json.dumps(answer | {key: page, "NextToken": token})
-
-
-def _page[Item](items: Sequence[Item], request: Mapping[str, Any]) -> tuple[Sequence[Item], str | None]:
-    start = _offset(request.get("NextToken"))
-    end = start + int(request.get("MaxResults") or PAGE_SIZE)
-    token = base64.urlsafe_b64encode(f"after {end}".encode()).decode() if end < len(items) else None
-    return items[start:end], token
-
-
-def _offset(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        word, number = base64.urlsafe_b64decode(token).decode().split()
-        if word == "after":
-            return int(number)
-    except ValueError:
-        pass
-    raise OrganizationsError("InvalidInputException", "The next token is not valid.", "INVALID_NEXT_TOKEN")
-
-
-def _constraint(reason: str, message: str) -> OrganizationsError:
-    return OrganizationsError("ConstraintViolationException", message, reason)
 
 
 def _units(backend: OrganizationsBackend) -> Iterable[Any]:
