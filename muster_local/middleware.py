@@ -1,8 +1,6 @@
 """What stands between an HTTP request and moto: who calls, may they, what goes wrong, and what is remembered."""
 
-import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,24 +8,15 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
-from botocore.model import OperationModel
-from moto.core.errors import ErrorLookupFactory, ErrorShape
-from moto.core.exceptions import ServiceException
-from moto.core.serialize import XFormedAttributePicker, get_serializer_class
-from moto.iam.models import iam_backends
 from moto.organizations import organizations_backends
-from moto.sts.models import AssumedRole, STSBackend, sts_backends
 
 from muster_local.authorization import (
     Need,
     PolicyError,
     Principal,
-    Realm,
     allows,
     find_role,
     identity_policies,
-    list_bucket_need,
-    needs_of,
     trust_policy,
     trusts,
 )
@@ -40,6 +29,8 @@ from muster_local.faults import (
     partly,
     without_empty_page,
 )
+from muster_local.http_answers import Answer, error_answer, json_answer
+from muster_local.operation_needs import Realm, list_bucket_need, needs_of
 from muster_local.operations import (
     Call,
     Environ,
@@ -49,6 +40,7 @@ from muster_local.operations import (
     scope_of,
 )
 from muster_local.recorder import Permission, Recorder, role_name
+from muster_local.sessions import Sessions
 
 type StartResponse = Callable[..., Any]
 type WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -64,33 +56,11 @@ OPT_IN_REGIONS = frozenset(
 )
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
-_ERROR_CODE = re.compile(rb"<Code>([^<]+)</Code>")
 _DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "cloudformation": "AccessDenied"}
 _DENIED |= {"sns": "AuthorizationError", "sqs": "AccessDenied"}
 _UNKNOWN_KEY = {"s3": "InvalidAccessKeyId"} | dict.fromkeys(
     ("iam", "sts", "cloudformation", "sns", "sqs"), "InvalidClientTokenId"
 )
-# The statuses of errors that botocore's models do not know, by what their names start with.
-_STATUSES = {
-    "AccessDenied": HTTPStatus.FORBIDDEN,
-    "AuthorizationError": HTTPStatus.FORBIDDEN,
-    "UnrecognizedClient": HTTPStatus.FORBIDDEN,
-    "InvalidClientTokenId": HTTPStatus.FORBIDDEN,
-    "InvalidAccessKeyId": HTTPStatus.FORBIDDEN,
-    "ExpiredToken": HTTPStatus.FORBIDDEN,
-    "RegionDisabled": HTTPStatus.FORBIDDEN,
-    "NoSuch": HTTPStatus.NOT_FOUND,
-    "ResourceNotFound": HTTPStatus.NOT_FOUND,
-    "Conflict": HTTPStatus.CONFLICT,
-    "PreconditionFailed": HTTPStatus.PRECONDITION_FAILED,
-    "TooManyRequests": HTTPStatus.TOO_MANY_REQUESTS,
-    "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
-    "ServiceUnavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "Internal": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "ServiceFailure": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "ServiceException": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "NotImplemented": HTTPStatus.NOT_IMPLEMENTED,
-}
 
 
 class Surroundings(Protocol):
@@ -109,27 +79,6 @@ class Surroundings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP response."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-
-    @property
-    def outcome(self) -> str:
-        """Return "ok", or the error code in whatever protocol the service speaks."""
-        if self.status < HTTPStatus.BAD_REQUEST:
-            return "ok"
-        named = {name.lower(): value for name, value in self.headers}.get("x-amzn-errortype")
-        if named is None and (match := _ERROR_CODE.search(self.body)):
-            named = match[1].decode()
-        if named is None and self.body.startswith(b"{"):
-            named = json.loads(self.body).get("__type")
-        return str(named or self.status).partition(":")[0].rpartition("#")[2]
-
-
 class DroppedConnectionError(ConnectionAbortedError):
     """The connection is to end without a response."""
 
@@ -137,59 +86,6 @@ class DroppedConnectionError(ConnectionAbortedError):
         """Keep how the call ended for the service: it may well have taken effect."""
         super().__init__()
         self.outcome = outcome
-
-
-class Sessions:
-    """Which role an access key stands for."""
-
-    def __init__(self) -> None:
-        """Start without sessions."""
-        self._lock = threading.Lock()
-        self._roles: dict[str, tuple[str, str]] = {}
-        self._issued: dict[tuple[str, str], AssumedRole] = {}
-
-    def issue(self, role_arn: str, session_name: str) -> dict[str, str]:
-        """Return a session of a role, as Lambda and Step Functions get it from STS, as environment variables."""
-        with self._lock:
-            if (role_arn, session_name) not in self._issued:
-                account = role_arn.split(":")[4]
-                self._issued[role_arn, session_name] = sts_backends[account]["aws"].assume_role(
-                    region_name="us-east-1",
-                    role_session_name=session_name,
-                    role_arn=role_arn,
-                    policy=None,
-                    duration=43_200,
-                    external_id=None,
-                )
-            session = self._issued[role_arn, session_name]
-            self._roles[session.access_key_id] = (session.account_id, role_arn)
-        return {
-            "AWS_ACCESS_KEY_ID": session.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
-            "AWS_SESSION_TOKEN": session.session_token,
-        }
-
-    def find(self, access_key: str) -> tuple[str, str] | None:
-        """Return (account, role ARN) of a key that came from STS, or None."""
-        with self._lock:
-            if access_key in self._roles:
-                return self._roles[access_key]
-        for account, backends in list(iam_backends.items()):
-            key = backends["aws"].access_keys.get(access_key)
-            if key is not None and key.role_arn:
-                with self._lock:
-                    self._roles[access_key] = (account, key.role_arn)
-                return account, str(key.role_arn)
-        return None
-
-    def survive_reset(self) -> None:
-        """Put back what running children and machines hold; what children assumed themselves stays known as well.
-
-        A session is worth what its role allows now: when the role is gone, every call is denied.
-        """
-        with self._lock:
-            for session in self._issued.values():
-                sts_backends[session.account_id]["aws"].assumed_roles.append(session)
 
 
 @dataclass(slots=True)
@@ -210,7 +106,7 @@ class Middleware:
         body = _read_body(environ)
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_muster/"):
-            answer = _json(*self.control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body))
+            answer = json_answer(*self.control(environ["REQUEST_METHOD"], path.removeprefix("/_muster/"), body))
         else:
             answer = self._answer(environ, body)
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
@@ -221,7 +117,7 @@ class Middleware:
             scope = scope_of(environ)
             call = identify(environ, body, scope)
         except UnrecognizedRequestError as error:
-            return _json(HTTPStatus.BAD_REQUEST, {"__type": "UnknownOperationException", "message": str(error)})
+            return json_answer(HTTPStatus.BAD_REQUEST, {"__type": "UnknownOperationException", "message": str(error)})
         caller = self._caller(scope)
         if caller is None:
             return error_answer(call.model, *_unknown_key(scope.service), method=environ["REQUEST_METHOD"])
@@ -251,7 +147,7 @@ class Middleware:
             if fault.error:
                 return error_answer(call.model, fault.error, "Injected fault", method=method)
             if fault.empty_page:
-                return _json(HTTPStatus.OK, empty_page(call), content_type="application/x-amz-json-1.1")
+                return json_answer(HTTPStatus.OK, empty_page(call), content_type="application/x-amz-json-1.1")
         if call.operation == "ListAccounts" and continues_an_empty_page(call):
             body = without_empty_page(body)
         answer = self._hide_absence(call, self._pass_on(environ, body, call), method)
@@ -360,48 +256,6 @@ class Middleware:
         return Answer(said["status"], said["headers"], content)
 
 
-def name_accounts_as_their_root() -> None:
-    """Let GetCallerIdentity name the account's root for a 12-digit key: moto names a user that does not exist."""
-    inner = STSBackend.get_caller_identity
-    original = getattr(inner, "wraps", inner)
-
-    def get_caller_identity(self: Any, access_key_id: str, region: str) -> tuple[str, str, str]:
-        user_id, arn, account = original(self, access_key_id, region)
-        if arn.endswith(":user/moto"):
-            return account, f"arn:aws:iam::{account}:root", account
-        return user_id, arn, account
-
-    get_caller_identity.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
-    STSBackend.get_caller_identity = get_caller_identity
-
-
-def error_answer(model: OperationModel, code: str, message: str, *, method: str = "POST") -> Answer:
-    """Return an error in the protocol of a service, with the status that botocore's model gives it."""
-    service = model.service_model
-    serializer = get_serializer_class(service.service_name, service.protocol)(
-        operation_model=model, value_picker=XFormedAttributePicker(response_transformers=None)
-    )
-    error, shape = ServiceException(code, message), _error_shape(service, code)
-    serialized = serializer.MAP_TYPE()
-    serializer._serialize_error_metadata(serialized, error, shape)
-    response = serializer._serialized_error_to_response(serializer._create_default_response(), error, shape, serialized)
-    known = shape.metadata.get("error", {}).get("httpStatusCode")
-    status = known or (HTTPStatus.INTERNAL_SERVER_ERROR if shape._shape_model.get("fault") else HTTPStatus.BAD_REQUEST)
-    body = b"" if "HEAD" in {method, model.http["method"]} else str(response["body"]).encode()
-    headers = {**response["headers"], "Content-Length": str(len(body)), "x-amzn-RequestId": "embedded"}
-    return Answer(int(status), tuple((name, str(value)) for name, value in headers.items()), body)
-
-
-def _error_shape(service: Any, code: str) -> ErrorShape:
-    """Return the model's shape of an error, or one for the errors that every service has and no model knows."""
-    modelled = ErrorLookupFactory().for_service(service).from_code(code)
-    if modelled is not None:
-        return modelled
-    statuses = (status for start, status in _STATUSES.items() if code.startswith(start))
-    error = {"code": code, "httpStatusCode": int(next(statuses, HTTPStatus.BAD_REQUEST))}
-    return ErrorShape(code, {"type": "structure", "exception": True, "members": {}, "error": error})
-
-
 def _trust_denial(call: Call, principal: Principal) -> str | None:
     target = str(call.parameters.get("RoleArn", ""))
     document = trust_policy(target)
@@ -434,8 +288,3 @@ def _read_body(environ: Environ) -> bytes:
     if environ.get("wsgi.input_terminated"):
         return bytes(environ["wsgi.input"].read())
     return bytes(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-
-
-def _json(status: int, document: Any, content_type: str = "application/json") -> Answer:
-    body = json.dumps(document, default=str).encode()
-    return Answer(status, (("Content-Type", content_type), ("Content-Length", str(len(body)))), body)

@@ -1,34 +1,28 @@
 """The embedded cloud: one process on loopback that speaks AWS, with the application deployed in it."""
 
 import logging
-import socket
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from platform import machine as host_architecture
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from moto.awslambda_simple.models import LambdaSimpleBackend
-from moto.core.config import default_user_config
-from moto.core.exceptions import ServiceException
 from moto.iam.models import iam_backends
-from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
-from werkzeug.serving import BaseWSGIServer, make_server
 
-from muster_local import control, deployment, machines, middleware, organization_file, world
+from muster_local import control, deployment, machines, organization_file, world
 from muster_local.authorization import identity_policies
 from muster_local.control import AskedError
 from muster_local.faults import Faults
+from muster_local.http_server import HttpServer
 from muster_local.lambda_host import FunctionSpec, LambdaHost
+from muster_local.lambda_invoke import run_functions_in_the_lambda_host
 from muster_local.middleware import Middleware
+from muster_local.sessions import name_accounts_as_their_root
 
 ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
 DEPLOYMENT_NAME = "muster"
@@ -36,13 +30,6 @@ DEFAULT_REGION = "us-east-1"
 
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
-
-
-class TooManyRequestsError(ServiceException):
-    """All places of a function are taken."""
-
-    code = "TooManyRequestsException"
-    message = "Rate Exceeded."
 
 
 class EmbeddedCloud:
@@ -80,7 +67,7 @@ class EmbeddedCloud:
         self._build = build
         self._port = port
         self._report = report
-        self._server: _Server | None = None
+        self._server: HttpServer | None = None
         self._host: LambdaHost | None = None
         self._world: world.World | None = None
         self._templates: dict[Path, tuple[deployment.Template, tuple[int, ...]]] = {}
@@ -108,7 +95,7 @@ class EmbeddedCloud:
         logging.getLogger("moto").setLevel(logging.CRITICAL)
         world.install()
         run_functions_in_the_lambda_host(lambda: self._host)
-        middleware.name_accounts_as_their_root()
+        name_accounts_as_their_root()
         deployment.version_buckets_of_templates()
         deployment.attach_managed_policies_of_templates()
         machines.install(
@@ -119,7 +106,7 @@ class EmbeddedCloud:
                 sleep=self._sleep,
             )
         )
-        self._server = _Server(self._middleware, self._port, self._report)
+        self._server = HttpServer(self._middleware, self._port, self._report)
         self._host = LambdaHost(endpoint_url=self.url, credentials=self._middleware.sessions.issue)
         self.reset()
 
@@ -346,117 +333,6 @@ class _World:
 
     def time(self) -> str:
         return self._cloud.world.clock.now().isoformat()
-
-
-class _RequestHandler(MotoRequestHandler):
-    """Keeps connections open: the middleware always reads a request to its end, which werkzeug cannot know."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65_536
-
-    def run_wsgi(self) -> None:
-        """Answer one request in one write, or drop the connection."""
-        if self.headers.get("Expect", "").strip().lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.wfile.flush()
-        answered: dict[str, Any] = {}
-
-        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-            answered.update(status=status, headers=headers)
-
-        try:
-            body = b"".join(self.server.app(self.make_environ(), start_response))
-        except ConnectionError:
-            self.close_connection = True
-            with suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        code, _, phrase = answered["status"].partition(" ")
-        self.send_response(int(code), phrase)
-        named = set()
-        for name, value in answered["headers"]:
-            if name.lower() not in {"connection", "transfer-encoding"}:
-                self.send_header(name, value)
-                named.add(name.lower())
-        if "content-length" not in named and int(code) not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        self.wfile.flush()
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing: requests may hold personal data."""
-
-
-def _say_only_that_a_request_failed(report: Callable[[str], None]) -> Callable[[object, object], None]:
-    """Return an error handler that prints no traceback: it might quote what was sent."""
-
-    def handle_error(_request: object, _client_address: object) -> None:
-        report(f"a request failed inside the embedded cloud: {type(sys.exception()).__name__}")
-
-    return handle_error
-
-
-class _Server:
-    """moto's server behind our middleware, on a thread."""
-
-    def __init__(self, application: Any, port: int, report: Callable[[str], None]) -> None:
-        try:
-            self._server: BaseWSGIServer = make_server(
-                "127.0.0.1", port, application, threaded=True, request_handler=_RequestHandler
-            )
-        except (OSError, SystemExit) as error:
-            raise AskedError(f"port {port} cannot be used") from error
-        self._server.daemon_threads = True  # type: ignore[attr-defined] # of the threading mix-in
-        self._server.handle_error = _say_only_that_a_request_failed(report)  # type: ignore[assignment,method-assign]
-        self._server.block_on_close = False  # type: ignore[attr-defined] # of the threading mix-in
-        self.port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="embedded-cloud", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join(timeout=5)
-        with suppress(OSError):
-            self._server.server_close()
-
-
-def run_functions_in_the_lambda_host(host: Callable[[], LambdaHost | None]) -> None:
-    """Let Lambda's Invoke run the function: without containers moto echoes the payload."""
-    default_user_config["lambda"] = {"use_docker": False}
-
-    def invoke(  # noqa: PLR0917 - moto's own signature
-        self: LambdaSimpleBackend,
-        function_name: str,
-        qualifier: str | None,
-        body: bytes | str,
-        headers: Mapping[str, str],
-        response_headers: dict[str, Any],
-    ) -> bytes:
-        function = self.get_function(function_name, qualifier)
-        functions = host()
-        payload = body.encode() if isinstance(body, str) else body
-        if functions is None or not functions.knows(function.function_arn):
-            raise NotImplementedError("the function was not deployed from a template")
-        answer = functions.invoke(function.function_arn, payload or b"{}", headers.get("X-Amz-Client-Context"))
-        if answer is None:
-            raise TooManyRequestsError
-        response_headers["x-amz-executed-version"] = "$LATEST"
-        if answer.error is not None:
-            response_headers["x-amz-function-error"] = answer.error
-        return answer.payload
-
-    LambdaSimpleBackend.invoke = invoke
-
-
-def _only(document: Any, key: str) -> Any:
-    if not isinstance(document, Mapping) or set(document) != {key}:
-        raise AskedError(f"the request is an object with the key {key!r} only")
-    return document[key]
 
 
 def _known_access(access: str) -> str:
