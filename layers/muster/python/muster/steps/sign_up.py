@@ -6,23 +6,20 @@ from dataclasses import dataclass, field
 from muster.domain import commands
 from muster.domain.desired import ChangeKind, DesiredState
 from muster.domain.handoffs import ask_to_allow, ask_to_create_membership
-from muster.domain.membership import SUPPORTED_REGIONS, Home, Membership, MembershipSummary
-from muster.domain.observed import Known, Observed, Unknown
+from muster.domain.membership import Home, Membership, MembershipSummary
+from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, SignUpOutcome
 from muster.domain.responders import IncidentResponseTeam
 from muster.domain.scope import EntireOrganization
 from muster.domain.sign_up import (
     Lack,
-    MembershipConflict,
     MembershipFound,
     MembershipUnclear,
-    MembershipView,
     NoMembership,
     Prerequisite,
     client_token,
     differing_tags,
-    judge_memberships,
     object_to_home,
 )
 from muster.errors import (
@@ -36,11 +33,10 @@ from muster.errors import (
     NotYetConsistentError,
     OrganizationNotReadyError,
     RefusedError,
-    RegionNotEnabledError,
     ServiceAnswerError,
-    TransientError,
 )
 from muster.ports import DelegationReader, ManagementAccount, MembershipReader, MembershipWriter, ResponderReader
+from muster.steps.memberships_everywhere import MembershipsEverywhere
 from muster.steps.prerequisites import Met, Prerequisites
 from muster.steps.reading import observe, read_membership, read_organization
 
@@ -65,39 +61,6 @@ class _Pass:
         return SignUpOutcome(membership_id, tuple(self.changes), tuple(self.handoffs), tuple(self.notices), waiting_for)
 
 
-@dataclass(slots=True)
-class _Views:
-    """What the management account and the designated account saw, Region by Region.
-
-    ``transient`` keeps a failure that time may cure: it matters as long as no membership was found.
-    """
-
-    from_home: dict[str, MembershipView] = field(default_factory=dict)
-    from_management: dict[str, MembershipView] = field(default_factory=dict)
-    transient: TransientError | None = None
-
-    def judge_or_retry(self, home: Home) -> MembershipFound | NoMembership | MembershipUnclear:
-        """Decide over all that was seen, but not that there is nothing while a look may still succeed.
-
-        What one account sees of a Region is no answer for what the other could not see this time. Raises that
-        TransientError, so that the machine tries again before anything is written, and MembershipConflictError.
-        """
-        found = self.judge(home)
-        if self.transient is not None and not isinstance(found, MembershipFound):
-            raise self.transient
-        return found
-
-    def judge(self, home: Home) -> MembershipFound | NoMembership | MembershipUnclear:
-        """Decide over all that was seen. Raises MembershipConflictError."""
-        views = {region: [view] for region, view in self.from_home.items()}
-        for region, view in self.from_management.items():
-            views[region].append(view)
-        found = judge_memberships(views, home)
-        if isinstance(found, MembershipConflict):
-            raise MembershipConflictError(found.remedy)
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class SignUp:
     """Reads first, writes only the difference, and can be repeated after any failure."""
@@ -120,8 +83,9 @@ class SignUp:
         organization = self._organization()
         prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
         lacks = prerequisites.look(organization)
-        views = self._look(organization)
-        found = views.judge_or_retry(self.home)
+        everywhere = MembershipsEverywhere(self.reader, self.management, self.home)
+        everywhere.look(organization)
+        found = everywhere.judge_or_retry()
 
         this = _Pass(desired, attempt, last_attempt)
         allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
@@ -140,9 +104,9 @@ class SignUp:
 
         registered = any(lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR for lack in lacks)
         if registered:
-            self._look_again(views)
-            found = views.judge_or_retry(self.home)
-        return self._finish(found, views, this, team=team, organization=organization, just_registered=registered)
+            everywhere.look_again_where_unknown()
+            found = everywhere.judge_or_retry()
+        return self._finish(found, everywhere, this, team=team, organization=organization, just_registered=registered)
 
     def _organization(self) -> OrganizationSummary:
         organization = read_organization(self.organizations)
@@ -160,36 +124,10 @@ class SignUp:
             )
         return organization
 
-    def _look(self, organization: OrganizationSummary) -> _Views:
-        """Look in every Region from both accounts, so that a membership elsewhere is found before the first write."""
-        views = _Views()
-        for region in SUPPORTED_REGIONS:
-            views.from_home[region] = self._look_from_home(region, views)
-            if organization.management_account_id != self.home.account_id:
-                views.from_management[region] = _look_from(self.management.memberships, region, views)
-        return views
-
-    def _look_again(self, views: _Views) -> None:
-        """Read once more what was closed to the designated account before it was registered."""
-        for region, view in views.from_home.items():
-            if isinstance(view, Unknown):
-                views.from_home[region] = self._look_from_home(region, views)
-
-    def _look_from_home(self, region: str, views: _Views) -> MembershipView:
-        if region != self.home.region:
-            return _look_from(self.reader.memberships, region, views)
-        try:  # this view decides, so a passing failure is tried again and not noted
-            return observe(lambda: self.reader.memberships(region))
-        except RegionNotEnabledError as error:
-            raise OrganizationNotReadyError(
-                f"Region {region} is not enabled in account {self.home.account_id}: {error.said}. "
-                f"Enable it there (aws account enable-region --region-name {region}) and run again"
-            ) from error
-
     def _finish(
         self,
         found: MembershipFound | NoMembership | MembershipUnclear,
-        views: _Views,
+        everywhere: MembershipsEverywhere,
         this: _Pass,
         *,
         team: IncidentResponseTeam,
@@ -197,7 +135,7 @@ class SignUp:
         just_registered: bool,
     ) -> SignUpOutcome:
         """Adopt or create, once it is certain that there is no other membership."""
-        own = views.from_home[self.home.region]
+        own = everywhere.from_home[self.home.region]
         if isinstance(found, MembershipFound):
             self._adopt(found.summary, this)
             return this.outcome(found.summary.id)
@@ -211,7 +149,7 @@ class SignUp:
         match found:
             case NoMembership(generation):
                 token = client_token(organization.id, self.home, this.desired.membership.name, generation)
-                return self._create(team, token, views, this)
+                return self._create(team, token, everywhere, this)
             case MembershipUnclear() if just_registered and not this.last_attempt:
                 return this.outcome(waiting_for=f"account {self.home.account_id} to be let into every Region")
             case MembershipUnclear(regions, why):
@@ -221,7 +159,9 @@ class SignUp:
                     f"account {self.home.account_id}, and run again"
                 )
 
-    def _create(self, team: IncidentResponseTeam, token: str, views: _Views, this: _Pass) -> SignUpOutcome:
+    def _create(
+        self, team: IncidentResponseTeam, token: str, everywhere: MembershipsEverywhere, this: _Pass
+    ) -> SignUpOutcome:
         desired = this.desired
         tags = dict(desired.membership.tags)
         try:
@@ -241,7 +181,7 @@ class SignUp:
             )
             return this.outcome()
         except AlreadyThereError as error:
-            return self._adopt_what_was_first(error, views, this)
+            return self._adopt_what_was_first(error, everywhere, this)
         except RefusedError as error:
             raise DesiredStateError(
                 f"the service refused the membership as it was asked for ({error.said}). "
@@ -250,10 +190,12 @@ class SignUp:
         this.changes.append(Change(ChangeKind.SIGN_UP, membership_id, f"create the membership in {self.home}"))
         return this.outcome(membership_id)
 
-    def _adopt_what_was_first(self, error: AlreadyThereError, views: _Views, this: _Pass) -> SignUpOutcome:
+    def _adopt_what_was_first(
+        self, error: AlreadyThereError, everywhere: MembershipsEverywhere, this: _Pass
+    ) -> SignUpOutcome:
         """Look again when the service says that there is a membership already."""
-        views.from_home[self.home.region] = self._look_from_home(self.home.region, views)
-        found = views.judge(self.home)
+        everywhere.look_again_at_home()
+        found = everywhere.judge()
         if isinstance(found, MembershipFound):
             self._adopt(found.summary, this)
             return this.outcome(found.summary.id)
@@ -324,19 +266,6 @@ class SignUp:
             this.handoffs.append(Handoff(HandoffTo.PERSON, change.detail, str(error), command))
         else:
             this.changes.append(change)
-
-
-def _look_from(
-    memberships: Callable[[str], tuple[MembershipSummary, ...]], region: str, views: _Views
-) -> Observed[tuple[MembershipSummary, ...]]:
-    """Read one account's view of one Region that does not decide by itself."""
-    try:
-        return observe(lambda: memberships(region))
-    except RegionNotEnabledError:
-        return Known(())  # nothing can be where the Region is not enabled
-    except TransientError as error:
-        views.transient = error
-        return Unknown(str(error))
 
 
 def _ask_for_sign_up(this: _Pass, lacks: tuple[Lack, ...], *, create: bool) -> None:
