@@ -15,6 +15,7 @@ from unittest.mock import patch
 import boto3
 
 from muster import errors, wiring
+from muster.adapters.pacing import Pacer
 from muster.domain.organization import AccountState
 from muster.domain.responders import IncidentResponder
 from muster.settings import AssessSettings, ScopingSettings, Settings, SignUpSettings
@@ -150,6 +151,10 @@ class EmbeddedSide:
         self.triage_roles = assess.triage_roles
         self.responders = sign_up.responders
         self.documents = assess.documents
+        for adapter in (self.units, self.accounts, self.associations):
+            for pacer in vars(adapter).values():
+                if isinstance(pacer, Pacer):
+                    pacer.sleep = cloud.world.clock.sleep
 
     def _wire[S: Settings, Step](self, function: str, settings: type[S], build: Callable[[S], Step]) -> Step:
         environment, session = _deployed(self.cloud, function)

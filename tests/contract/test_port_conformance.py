@@ -30,23 +30,30 @@ NOWHERE = "m-000000000000"
 
 @pytest.fixture(scope="session")
 def embedded_cloud() -> Iterator[EmbeddedCloud]:
-    with EmbeddedCloud(
-        EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberReaderRoleName": READER}
-    ) as cloud:
+    with (
+        EmbeddedCloud(
+            EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberReaderRoleName": READER}
+        ) as cloud,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("AWS_ENDPOINT_URL", cloud.url)
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
+        for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(variable, os.devnull)
         yield cloud
 
 
-@pytest.fixture(params=["fakes", "embedded"])
-def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Side:
+def fresh_side(request: pytest.FixtureRequest) -> Side:
     if request.param == "fakes":
         return FakeSide()
     cloud: EmbeddedCloud = request.getfixturevalue("embedded_cloud")
     cloud.reset()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(variable, os.devnull)
     return EmbeddedSide(cloud)
+
+
+@pytest.fixture(params=["fakes", "embedded"])
+def side(request: pytest.FixtureRequest) -> Side:
+    return fresh_side(request)
 
 
 def register(side: Side) -> None:
@@ -589,15 +596,26 @@ def arn_of(membership_id: str) -> str:
     return f"arn:aws:security-ir:{HOME}:{DESIGNATED}:membership/{membership_id}"
 
 
-@pytest.mark.parametrize(("operation", "call"), [row[1:] for row in CALLS], ids=[row[0] for row in CALLS])
-def test_call_fails_under_the_name_of_what_happened(
-    side: Side, operation: str, call: Callable[[Side, str], object]
-) -> None:
-    membership_id = signed_up(side)
+@pytest.fixture(scope="class", params=["fakes", "embedded"])
+def settled(request: pytest.FixtureRequest) -> tuple[Side, str]:
+    side = fresh_side(request)
     side.store_contacts(CONTACTS)
-    for kind, meaning in MEANINGS.items():
+    return side, signed_up(side)
+
+
+class TestFailures:
+    """None of the calls takes effect, so all of them fail on one world."""
+
+    @pytest.mark.parametrize("kind", MEANINGS)
+    @pytest.mark.parametrize(("operation", "call"), [row[1:] for row in CALLS], ids=[row[0] for row in CALLS])
+    def test_call_fails_under_the_name_of_what_happened(
+        self, settled: tuple[Side, str], operation: str, call: Callable[[Side, str], object], kind: str
+    ) -> None:
+        side, membership_id = settled
         side.fail(operation, kind)
-        with pytest.raises(meaning):
+
+        with pytest.raises(MEANINGS[kind]):
             call(side, membership_id)
+
         side.recover()
         side.settle()
