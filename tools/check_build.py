@@ -3,6 +3,7 @@
 Every check returns one sentence for each thing that is wrong.
 """
 
+import csv
 import importlib.util
 import json
 import re
@@ -34,6 +35,7 @@ def problems(build: Path, architecture: str) -> list[str]:
         *foreign_binaries(build, architecture),
         *foreign_wheels(build, architecture),
         *unpinned_packages(build),
+        *incomplete_packages(build),
         *other_code(build),
         *other_definitions(build),
         *stray_files(build),
@@ -102,6 +104,15 @@ def unpinned_packages(build: Path) -> Iterator[str]:
     for name in sorted(pinned.keys() | packed.keys()):
         if pinned.get(name) != packed.get(name):
             yield f"{name} is packed as {packed.get(name, 'nothing')}, {pinned_in} says {pinned.get(name, 'nothing')}"
+
+
+def incomplete_packages(build: Path) -> Iterator[str]:
+    """Name every file that a package's own record lists and the layer lacks."""
+    for information in _packages(build):
+        with (information / "RECORD").open(newline="") as record:
+            for file, *_ in csv.reader(record):
+                if not (information.parent / file).exists():
+                    yield f"{file} is missing, which {information.name} lists"
 
 
 def _packages(build: Path) -> list[Path]:

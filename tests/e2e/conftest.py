@@ -1,12 +1,14 @@
-"""`muster local up` as a person starts it, on the output of `make build`."""
+"""`muster local up` as a person starts it, on the output of `make build`, and what an onboarding in it left."""
 
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,10 @@ ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_6
 BUILD = Path(".aws-sam") / ARCHITECTURE
 EXAMPLE = Path("muster_local/organizations/example.yaml")
 DESIRED_STATE = Path("config/desired-state.example.yaml")
-ACCOUNT, REGION = "222222222222", "eu-west-1"
+MANAGEMENT, ACCOUNT, REGION = "111111111111", "222222222222", "eu-west-1"
+UP = (sys.executable, "-m", "muster_console", "local", "up", "--organization", str(EXAMPLE))
+
+type Done = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,6 @@ class Endpoint:
     """A running embedded cloud."""
 
     url: str
-    process: subprocess.Popen[str]
 
     def environment(self, account: str = ACCOUNT) -> dict[str, str]:
         return {
@@ -40,55 +44,85 @@ class Endpoint:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "1",
             "AWS_PAGER": "",
         }
 
-    def muster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def muster(self, *arguments: str) -> Done:
         command = [sys.executable, "-m", "muster_console", *arguments]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)  # noqa: S603 - our own command
 
-    def aws(self, *arguments: str, account: str = ACCOUNT) -> subprocess.CompletedProcess[str]:
+    def aws(self, *arguments: str, account: str = ACCOUNT) -> Done:
         command = [".venv-tools/bin/aws", *arguments, "--output", "json"]
-        return subprocess.run(command, env=self.environment(account), capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(command, env=self.environment(account), capture_output=True, text=True, check=False)  # noqa: S603 - the pinned CLI
 
     def control(self, method: str, path: str, document: object = None) -> Any:
         """Ask the embedded cloud itself."""
         body = None if document is None else json.dumps(document).encode()
         request = urllib.request.Request(f"{self.url}/_muster/{path}", data=body, method=method)  # noqa: S310 - loopback
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
             return json.loads(answer.read())
 
-    def advance(self, seconds: float) -> None:
-        self.control("POST", "clock", {"advance_s": seconds})
+    def writes(self) -> list[str]:
+        return [call["operation"] for call in self.control("GET", "calls") if call["write"]]
 
-    def client(self, service: str, account: str = ACCOUNT, **config: Any) -> Any:
-        return boto3.Session().client(  # type: ignore[call-overload]
+    def client(self, service: str) -> Any:
+        factory: Any = boto3.client
+        return factory(
             service,
             region_name=REGION,
             endpoint_url=self.url,
-            aws_access_key_id=account,
+            aws_access_key_id=ACCOUNT,
             aws_secret_access_key="embedded",
-            config=Config(retries={"total_max_attempts": 1}, **config),
+            config=Config(retries={"total_max_attempts": 1}),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded(Endpoint):
+    """An embedded cloud in which the built application has onboarded the example, and then once more."""
+
+    first: Done
+    first_writes: list[str]
+    second: Done
+    second_writes: list[str]
 
 
 @contextmanager
 def up(*options: str) -> Iterator[Endpoint]:
     """Start the command and wait for its promise; end it whatever happens."""
-    command = [sys.executable, "-m", "muster_console", "local", "up", "--organization", str(EXAMPLE), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+    with subprocess.Popen([*UP, *options], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         assert process.stdout is not None
         try:
             ready = process.stdout.readline()
             assert ready.startswith("ready http://127.0.0.1:"), ready
-            yield Endpoint(ready.split()[1], process)
+            yield Endpoint(ready.split()[1])
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
-def built() -> Iterator[Endpoint]:
-    """The built application, with the example's desired state pushed."""
+def onboarded() -> Iterator[Onboarded]:
     with up("--desired-state", str(DESIRED_STATE), "--build", str(BUILD)) as endpoint:
-        yield endpoint
+        first = endpoint.muster("onboard")
+        first_writes = endpoint.writes()
+        endpoint.control("DELETE", "calls")
+        second = endpoint.muster("onboard")
+        yield Onboarded(endpoint.url, first, first_writes, second, endpoint.writes())
+
+
+def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:
+    """Look until something holds."""
+    deadline = time.monotonic() + within
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
+
+
+def link(source: str, target: str) -> None:
+    """Copy a file without copying it, where the file system can: whoever changes the copy replaces it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,105 +1,118 @@
-"""The plain AWS CLI, and any SDK, at the endpoint; and what the service refuses."""
+"""The plain AWS CLI at the endpoint, and what the service refuses to it."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import DESIRED_STATE, Endpoint, up
+from tests.e2e.conftest import MANAGEMENT, Done, Onboarded, eventually
 
-PERSON = {"name": "Ada Example", "jobTitle": "Head of Security", "email": "ada@example.com"}
-TEAM = [{**PERSON, "email": f"person{number}@example.com", "name": f"Person {number}"} for number in range(11)]
+MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-onboard"
+FOREIGN = "300000000011"
+
+
+def responders(count: int) -> str:
+    people = [
+        {"name": f"Person {number}", "jobTitle": "Engineer", "email": f"person{number}@example.com"}
+        for number in range(count)
+    ]
+    return json.dumps(people)
+
+
+def units(*ids: str) -> list[str]:
+    change = json.dumps({"organizationalUnitsToAdd": ids})
+    return ["--membership-accounts-configurations-update", change]
+
+
+def answer(done: Done) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def code(done: Done) -> str:
+    """Return the error code that a service refused a call with; the CLI itself must have passed the call on."""
+    assert done.returncode != 0, done.stdout
+    assert "An error occurred (" in done.stderr, done.stderr
+    return done.stderr.partition("An error occurred (")[2].partition(")")[0]
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Any:
-    with up("--desired-state", str(DESIRED_STATE)) as running:
-        assert running.muster("onboard").returncode == 0
-        yield running
+def membership(onboarded: Onboarded) -> str:
+    (found,) = answer(onboarded.aws("security-ir", "list-memberships"))["items"]
+    assert (found["membershipStatus"], found["region"]) == ("Active", "eu-west-1")
+    return str(found["membershipId"])
 
 
-def refused(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as error:
-        call()
-    return str(error.value.response["Error"]["Code"])
+def test_memberships_are_listed(membership: str) -> None:
+    assert membership.startswith("m-")
 
 
-def test_memberships_are_listed(endpoint: Endpoint) -> None:
-    done = endpoint.aws("security-ir", "list-memberships")
-
-    assert done.returncode == 0, done.stderr
-    (membership,) = json.loads(done.stdout)["items"]
-    assert (membership["membershipStatus"], membership["region"]) == ("Active", "eu-west-1")
-
-
-def test_accounts_are_listed_to_the_last_page(endpoint: Endpoint) -> None:
-    done = endpoint.aws("organizations", "list-accounts")
-
-    assert done.returncode == 0, done.stderr
-    accounts = json.loads(done.stdout)["Accounts"]
-    assert len(accounts) == 70
+def test_accounts_are_listed_to_the_last_page(onboarded: Onboarded) -> None:
+    accounts = answer(onboarded.aws("organizations", "list-accounts"))["Accounts"]
+    assert len({account["Id"] for account in accounts}) == len(accounts) == 70
     assert {account["State"] for account in accounts} == {
         "ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "PENDING_ACTIVATION", "CLOSED"
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("given", [[], ["--input", '{"schema": 1, "trigger": {"kind": "manual"}}']])
-def test_machine_is_started_with_and_without_an_input(endpoint: Endpoint, given: list[str]) -> None:
-    machine = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-onboard"
-
-    done = endpoint.aws("stepfunctions", "start-execution", "--state-machine-arn", machine, *given)
-
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["executionArn"].startswith(machine.replace(":stateMachine:", ":execution:"))
+def test_the_stack_is_described_with_its_outputs(onboarded: Onboarded) -> None:
+    (stack,) = answer(onboarded.aws("cloudformation", "describe-stacks", "--stack-name", "muster"))["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert (outputs["OnboardMachineArn"], outputs["ManagementAccountId"]) == (MACHINE, MANAGEMENT)
 
 
-def test_second_membership_is_a_conflict(endpoint: Endpoint) -> None:
-    team = json.dumps(TEAM[:2])
+@pytest.mark.parametrize(
+    "given", [[], ["--input", '{"schema": 1, "trigger": {"kind": "manual"}}']], ids=["without", "with"]
+)
+def test_the_machine_runs_to_its_end_with_and_without_an_input(onboarded: Onboarded, given: list[str]) -> None:
+    started = answer(onboarded.aws("stepfunctions", "start-execution", "--state-machine-arn", MACHINE, *given))
+    machines = onboarded.client("stepfunctions")
 
-    done = endpoint.aws(
-        "security-ir", "create-membership", "--membership-name", "another", "--incident-response-team", team
-    )
+    def run() -> Any:
+        return machines.describe_execution(executionArn=started["executionArn"])
 
-    assert done.returncode != 0
-    assert "ConflictException" in done.stderr
-
-
-@pytest.mark.parametrize("operation", ["create-membership", "get-membership"])
-def test_foreign_account_is_denied(endpoint: Endpoint, operation: str) -> None:
-    membership = json.loads(endpoint.aws("security-ir", "list-memberships").stdout)["items"][0]["membershipId"]
-    given = {
-        "create-membership": ["--membership-name", "mine", "--incident-response-team", json.dumps(TEAM[:2])],
-        "get-membership": ["--membership-id", membership],
-    }[operation]
-
-    done = endpoint.aws("security-ir", operation, *given, account="300000000011")
-
-    assert done.returncode != 0
-    assert "AccessDeniedException" in done.stderr
+    assert eventually(lambda: run()["status"] != "RUNNING", within=30)
+    assert (run()["status"], json.loads(run()["output"])["status"]) == ("SUCCEEDED", "Covered")
 
 
-def test_eleven_responders_six_units_and_a_root_are_refused_by_the_service(endpoint: Endpoint) -> None:
-    sir = endpoint.client("security-ir", parameter_validation=False)
-    (membership,) = sir.list_memberships()["items"]
-    units = [f"ou-abcd-{number:08d}" for number in range(6)]
-
-    def update(**change: Any) -> Any:
-        endpoint.advance(2)  # the service takes one update a second
-        return sir.update_membership(membershipId=membership["membershipId"], **change)
-
-    def add(*unit_ids: str) -> Any:
-        return update(membershipAccountsConfigurationsUpdate={"organizationalUnitsToAdd": list(unit_ids)})
-
-    assert refused(lambda: update(incidentResponseTeam=TEAM)) == "ValidationException"
-    assert refused(lambda: add(*units)) == "ValidationException"
-    assert refused(lambda: add("r-abcd")) == "ValidationException"
-    assert refused(add) == "ValidationException"
+def test_a_second_membership_is_a_conflict(onboarded: Onboarded, membership: str) -> None:
+    assert membership
+    wish = ["--membership-name", "another", "--incident-response-team", responders(2)]
+    assert code(onboarded.aws("security-ir", "create-membership", *wish)) == "ConflictException"
 
 
-def test_unknown_key_is_nobody(endpoint: Endpoint) -> None:
-    done = endpoint.aws("security-ir", "list-memberships", account="AKIAIOSFODNN7EXAMPLE")
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--incident-response-team", responders(11)], "incidentResponseTeam"),
+        (units(*(f"ou-abcd-{number:08d}" for number in range(6))), "organizationalUnitsToAdd"),
+        (units("r-abcd"), "organizationalUnitsToAdd"),
+    ],
+    ids=["eleven-responders", "six-units", "a-root"],
+)
+def test_what_the_model_forbids_is_refused_by_the_service(
+    onboarded: Onboarded, membership: str, change: list[str], complaint: str
+) -> None:
+    onboarded.control("POST", "clock", {"advance_s": 2})  # one update a second
+    done = onboarded.aws("security-ir", "update-membership", "--membership-id", membership, *change)
+    assert code(done) == "ValidationException"
+    assert complaint in done.stderr
+    assert "example.com" not in done.stderr
 
-    assert done.returncode != 0
-    assert "UnrecognizedClientException" in done.stderr
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("create-membership", ["--membership-name", "mine", "--incident-response-team", responders(2)]),
+        ("get-membership", ["--membership-id", "{membership}"]),
+    ],
+)
+def test_a_foreign_account_is_denied(onboarded: Onboarded, membership: str, operation: str, more: list[str]) -> None:
+    given = [argument.replace("{membership}", membership) for argument in more]
+    assert code(onboarded.aws("security-ir", operation, *given, account=FOREIGN)) == "AccessDeniedException"
+
+
+def test_a_key_of_nobody_is_not_recognized(onboarded: Onboarded) -> None:
+    done = onboarded.aws("security-ir", "list-memberships", account="AKIAIOSFODNN7EXAMPLE")
+    assert code(done) == "UnrecognizedClientException"
