@@ -59,7 +59,9 @@ class FakeSide:
 
     def _fill(self, unit: organization_file.UnitEntry, names: tuple[str, ...]) -> None:
         for account in unit.accounts:
-            self.world.add_account(account.id, unit.id, name=account.name, state=AccountState(account.state))
+            self.world.add_account(
+                account.id, unit.id, name=account.name, state=AccountState(account.state), joined_at=account.joined
+            )
         for below in unit.units:
             path = (*names, below.name)
             self._names[path] = self.world.add_unit(below.id, below.name, unit.id)

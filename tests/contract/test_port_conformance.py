@@ -11,6 +11,7 @@ from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGION
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.responders import IncidentResponseTeam
+from muster_local.organization_file import LONG_AGO
 from muster_local.server import EmbeddedCloud
 from tests.contract.port_worlds import (
     CONTACTS,
@@ -64,13 +65,18 @@ def register(side: Side) -> None:
 
 
 def create(
-    side: Side, *, client_token: str = "same", entire_organization: bool = True, team: IncidentResponseTeam = TEAM
+    side: Side,
+    *,
+    client_token: str = "same",
+    entire_organization: bool = True,
+    triage: bool = True,
+    team: IncidentResponseTeam = TEAM,
 ) -> str:
     membership_id = side.writer.create_membership(
         name="example",
         team=team,
         entire_organization=entire_organization,
-        triage=True,
+        triage=triage,
         tags=TAGS,
         client_token=client_token,
     )
@@ -78,10 +84,10 @@ def create(
     return membership_id
 
 
-def signed_up(side: Side, *, entire_organization: bool = True) -> str:
+def signed_up(side: Side, *, entire_organization: bool = True, triage: bool = True) -> str:
     register(side)
     side.management.create_triage_role()
-    return create(side, entire_organization=entire_organization)
+    return create(side, entire_organization=entire_organization, triage=triage)
 
 
 def every_account(side: Side) -> dict[str, Account]:
@@ -224,7 +230,7 @@ def test_accounts_come_in_pages_of_twenty_with_state_and_path(side: Side) -> Non
     root = side.units.root_id()
     assert accounts[MANAGEMENT].ancestors == (root,)
     assert accounts[DESIGNATED].ancestors == (root, side.unit_id("Security"))
-    assert accounts[DESIGNATED].name == "Security Tooling"
+    assert (accounts[DESIGNATED].name, accounts[DESIGNATED].joined_at) == ("Security Tooling", LONG_AGO)
 
 
 def test_empty_page_has_a_token_and_loses_nothing(side: Side) -> None:
@@ -323,6 +329,17 @@ def test_membership_that_ended_is_read_and_no_longer_changed(side: Side) -> None
             USES[name](side, membership_id)
 
 
+def test_more_memberships_than_one_page_holds_are_all_listed(side: Side) -> None:
+    register(side)
+    ended: list[str] = []
+    for number in range(25):
+        ended.append(create(side, client_token=f"ended {number}"))
+        side.cancel(ended[-1])
+    active = create(side, client_token="active")
+
+    assert {row.id for row in side.reader.memberships(HOME)} == {*ended, active}
+
+
 def test_creation_is_denied_before_registration(side: Side) -> None:
     side.management.enable_trusted_access()
     side.settle()
@@ -391,9 +408,11 @@ def test_unacceptable_new_name_is_refused(side: Side) -> None:
 
 
 def test_settings_are_written_and_read_back(side: Side) -> None:
-    membership_id = signed_up(side, entire_organization=False)
-    arn = side.reader.membership(membership_id).arn
+    membership_id = signed_up(side, entire_organization=False, triage=False)
+    before = side.reader.membership(membership_id)
+    arn = before.arn
 
+    assert (before.name, before.triage_enabled, before.covers_entire_organization) == ("example", False, False)
     side.writer.set_name(membership_id, "renamed")
     side.settle()
     side.writer.enable_triage(membership_id)
@@ -479,6 +498,15 @@ def test_denied_associations_are_unknown_for_everybody(side: Side) -> None:
 
     assert all(isinstance(association, Unknown) for association in found.values())
     assert set(found) == {MANAGEMENT, DESIGNATED}
+
+
+@pytest.mark.parametrize("kind", ["throttled", "unavailable", "lost"])
+def test_associations_whose_read_is_cut_short_are_no_answer(side: Side, kind: str) -> None:
+    membership_id = signed_up(side)
+    side.fail("security-ir:BatchGetMemberAccountDetails", kind)
+
+    with pytest.raises(MEANINGS[kind]):
+        side.associations.associations(membership_id, [DESIGNATED])
 
 
 def test_triage_role_that_may_not_be_read_is_unknown(side: Side) -> None:
