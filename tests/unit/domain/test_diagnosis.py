@@ -74,7 +74,14 @@ class TestTable:
     def test_account_in_scope_and_associated_is_covered(self) -> None:
         assert judge(association=ASSOCIATED) == Diagnosis(Coverage.COVERED, None, "in scope and Associated")
 
-    @pytest.mark.parametrize("state", [state for state in AccountState if state is not AccountState.ACTIVE])
+    @pytest.mark.parametrize("association", [ASSOCIATED, DISASSOCIATED, Unknown("not asked")])
+    def test_account_of_an_undocumented_state_is_unknown_whatever_else(
+        self, association: Observed[Association]
+    ) -> None:
+        account = replace(IN_PROD, state=AccountState.UNDOCUMENTED)
+        assert verdict(judge(account, association)) == (Coverage.UNKNOWN, Cause.UNKNOWN)
+
+    @pytest.mark.parametrize("state", sorted(set(AccountState) - {AccountState.ACTIVE, AccountState.UNDOCUMENTED}))
     def test_account_that_is_not_active_is_no_drift(self, state: AccountState) -> None:
         account = replace(IN_PROD, state=state)
         assert verdict(judge(account, ASSOCIATED)) == (Coverage.INACTIVE, None)

@@ -128,10 +128,15 @@ def _account(item: Mapping[str, Any]) -> Account:
     return Account(
         id=item["Id"],
         name=item.get("Name", ""),
-        state=AccountState(item.get("State") or item["Status"]),
+        state=_state(item.get("State") or item.get("Status")),
         ancestors=_ancestors(item.get("Paths") or [], item["Id"]),
         joined_at=item.get("JoinedTimestamp"),
     )
+
+
+def _state(word: str | None) -> AccountState:
+    """Keep one account's new state from ending the run for all the others."""
+    return AccountState(word) if word and word in AccountState else AccountState.UNDOCUMENTED
 
 
 def _ancestors(paths: list[str], account_id: str) -> tuple[str, ...] | None:

@@ -102,6 +102,10 @@ def diagnose(
     around: Circumstances,
 ) -> Diagnosis:
     """Decide one account's coverage. ``arrived_at`` is when it was first seen Active where it now sits."""
+    if account.state is AccountState.UNDOCUMENTED:
+        return Diagnosis(
+            Coverage.UNKNOWN, Cause.UNKNOWN, "its state is one that this version does not know; look, and update Muster"
+        )
     if account.state is not AccountState.ACTIVE:
         return Diagnosis(Coverage.INACTIVE, None, f"the account is {account.state}; only ACTIVE accounts are covered")
     if isinstance(association, Unknown):

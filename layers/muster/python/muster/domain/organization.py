@@ -13,6 +13,8 @@ class AccountState(StrEnum):
     SUSPENDED = "SUSPENDED"
     PENDING_CLOSURE = "PENDING_CLOSURE"
     CLOSED = "CLOSED"
+    UNDOCUMENTED = "UNDOCUMENTED"
+    """Our word for one that Organizations did not document when this was written: it tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
