@@ -152,7 +152,7 @@ TABLE: list[tuple[str, str | None, str]] = [
         "[remove_unit]",
         (
             "automatic[0]: is not one of the possible words. Choose from sign_up, add_unit, add_responder, "
-            "enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
+            "update_responder, enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
         ),
     ),
     (
@@ -165,7 +165,7 @@ TABLE: list[tuple[str, str | None, str]] = [
         "[1]",
         (
             "automatic[0]: is a number, not one of the possible words. Choose from sign_up, add_unit, "
-            "add_responder, enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
+            "add_responder, update_responder, enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
         ),
     ),
     (
@@ -173,7 +173,7 @@ TABLE: list[tuple[str, str | None, str]] = [
         "[all]",
         (
             "automatic[0]: is not one of the possible words. Choose from sign_up, add_unit, add_responder, "
-            "enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
+            "update_responder, enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
         ),
     ),
     (

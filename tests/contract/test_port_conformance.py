@@ -21,7 +21,6 @@ from tests.contract.port_worlds import (
     FakeSide,
     Side,
 )
-from tests.scenarios.members import READER
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT
 
 TAGS = {"owner": "security"}
@@ -33,7 +32,7 @@ NOWHERE = "m-000000000000"
 def embedded_cloud() -> Iterator[EmbeddedCloud]:
     with (
         EmbeddedCloud(
-            EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberReaderRoleName": READER}
+            EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberAccess": "read"}
         ) as cloud,
         pytest.MonkeyPatch.context() as patch,
     ):

@@ -8,7 +8,7 @@ import pytest
 from muster_local.permissions import load_exceptions, prove
 from muster_local.server import EmbeddedCloud
 from tests.scenarios.conftest import Cloud
-from tests.scenarios.members import READER, deploy_readers
+from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import HOME, MANAGEMENT, Operator
 
 EXCEPTIONS = Path("tests/architecture/permissions-exceptions.yaml")
@@ -55,7 +55,7 @@ def live_in_the_management_account(fresh: Cloud) -> None:
 
 
 def read_the_members(fresh: Cloud) -> None:
-    operator = fresh(parameters={"MemberReaderRoleName": READER})
+    operator = fresh(parameters={"MemberAccess": "read"})
     operator.cloud.world.switches.set("triage_role_creator", "nobody")
     operator.cloud.world.switches.set("management_account_association", "not_associated")
     deploy_readers(operator, "300000000003")

@@ -4,7 +4,7 @@ import json
 
 from tests.scenarios.operating import DESIGNATED, Operator
 
-READER = "security-role-reader"
+READER = "muster-member-reader"
 TRIAGE_ROLE = "AWSServiceRoleForSecurityIncidentResponse_Triage"
 
 

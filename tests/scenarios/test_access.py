@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.conftest import Cloud
-from tests.scenarios.members import READER, deploy_readers
+from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import MANAGEMENT, Operator
 from tests.scenarios.test_onboarding import EVERYBODY
 
@@ -70,7 +70,7 @@ def test_less_access_hands_over_and_the_next_run_completes(fresh: Cloud, access:
 
 
 def test_member_reader_finds_the_missing_role_where_it_is_deployed(fresh: Cloud) -> None:
-    operator = fresh(parameters={"MemberReaderRoleName": READER})
+    operator = fresh(parameters={"MemberAccess": "read"})
     operator.cloud.world.switches.set("triage_role_creator", "nobody")
     deploy_readers(operator, "300000000003")
     operator.push()

@@ -41,7 +41,7 @@ def test_the_stored_document_is_canonical_and_has_every_default_and_no_person() 
     assert parse(_smallest()).desired_state_json == (
         '{"automatic":[],'
         '"containment":{"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired",'
-        '"roles":"verify"},'
+        '"roles":"verify","stack_set":{"name":"SIR-Containment-Roles","region":"us-east-1"}},'
         '"exceptions":[],'
         '"guardrails":{"inventory_drop":0.1,"max_accounts":25,"max_share":0.05,"max_units":10},'
         '"membership":{"account":"012345678901","name":"example","region":"eu-west-1","tags":{}},'

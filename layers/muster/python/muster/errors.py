@@ -15,6 +15,7 @@ MusterError
     ├── NotConfiguredError
     ├── DesiredStateError
     ├── NotConfirmedError
+    ├── PreflightError
     ├── OrganizationNotReadyError
     ├── DelegatedAdministratorConflictError
     ├── MembershipConflictError
@@ -89,6 +90,10 @@ class DesiredStateError(StoppedError):
 
 class NotConfirmedError(StoppedError):
     """Nobody has confirmed the account and the Region that a membership keeps for life."""
+
+
+class PreflightError(StoppedError):
+    """A check failed, or could not be made and nobody accepted that; nothing was written."""
 
 
 class OrganizationNotReadyError(StoppedError):

@@ -41,6 +41,14 @@ class DelegationReader(OrganizationReader, Protocol):
         ...
 
 
+class StackSetsAccessReader(Protocol):
+    """Reads whether CloudFormation StackSets may work in the organization."""
+
+    def organizations_access(self) -> bool:
+        """Tell whether trusted access of StackSets is enabled. Raises DeniedError."""
+        ...
+
+
 class InventoryReader(OrganizationReader, Protocol):
     """Reads the units and accounts of the organization."""
 

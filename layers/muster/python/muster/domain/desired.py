@@ -21,6 +21,7 @@ class ChangeKind(StrEnum):
     SIGN_UP = "sign_up"
     ADD_UNIT = "add_unit"
     ADD_RESPONDER = "add_responder"
+    UPDATE_RESPONDER = "update_responder"
     ENABLE_TRIAGE = "enable_triage"
     SET_NAME = "set_name"
     SET_TAGS = "set_tags"
@@ -63,10 +64,26 @@ class DesiredMembership:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredStackSet:
+    """The StackSet of the containment roles, in the management account.
+
+    ``region`` is where it lives and the one Region of its instances: roles are global, and us-east-1 may be closed.
+    """
+
+    name: str = "SIR-Containment-Roles"
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredContainment:
-    """Containment roles and preference; ``overrides`` maps account ids to their own preference."""
+    """Containment roles and preference; ``overrides`` maps account ids to their own preference.
+
+    The roles are for every account under the root, or only for those below ``canary_unit`` (an id) while it is set.
+    """
 
     roles: ContainmentRoles = ContainmentRoles.VERIFY
+    stack_set: DesiredStackSet = DesiredStackSet()
+    canary_unit: str | None = None
     ec2_triage: bool = False
     existing: ExistingRoles = ExistingRoles.STOP
     preference: ContainmentPreference = ContainmentPreference.APPROVAL_REQUIRED

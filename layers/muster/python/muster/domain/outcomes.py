@@ -23,12 +23,16 @@ class HandoffTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """A step for somebody else: why, and a command that does it as it stands (or the words of the remedy)."""
+    """A step for somebody else: why, and a command that does it as it stands (or the words of the remedy).
+
+    ``accounts`` are those in which the command is to be run, each; empty where it is no command of an account.
+    """
 
     to: HandoffTo
     what: str
     why: str
     command: str
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from muster.domain.desired import (
     CoverageException,
     DesiredContainment,
     DesiredMembership,
+    DesiredStackSet,
     DesiredState,
     ExistingRoles,
     Guardrails,
@@ -149,11 +150,30 @@ def _to_reference(text: str) -> UnitReference:
     return UnitId(text) if matches(text, UNIT_ID) else UnitPath(tuple(text.split("/")))
 
 
+class StackSetDocument(_Document):
+    """Where the StackSet of the containment roles is."""
+
+    name: Annotated[str, Field(strict=True, pattern=r"^[a-zA-Z][a-zA-Z0-9-]{0,127}$")] = Field(
+        default="SIR-Containment-Roles", description="Name of the StackSet in the management account."
+    )
+    region: Annotated[str, Field(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = Field(
+        default="us-east-1", description="Region of the StackSet and of its instances; any that no policy closes."
+    )
+
+    def to_domain(self) -> DesiredStackSet:
+        """Return it in the domain's words."""
+        return DesiredStackSet(self.name, self.region)
+
+
 class ContainmentDocument(_Document):
     """The two containment roles and how far AWS may contain by itself."""
 
     roles: ContainmentRoles = Field(
         default=ContainmentRoles.VERIFY, description="off, verify (look and report) or managed (deploy by StackSet)."
+    )
+    stack_set: StackSetDocument = Field(default_factory=StackSetDocument)
+    canary_unit: UnitIdText | None = Field(
+        default=None, description="Unit (ou-…) that gets the roles first; without it every account under the root does."
     )
     ec2_triage: StrictBool = Field(
         default=False, description="Whether the roles may also collect evidence from EC2 instances."
@@ -173,6 +193,8 @@ class ContainmentDocument(_Document):
         """Return it in the domain's words."""
         return DesiredContainment(
             roles=self.roles,
+            stack_set=self.stack_set.to_domain(),
+            canary_unit=self.canary_unit,
             ec2_triage=self.ec2_triage,
             existing=self.existing,
             preference=self.preference,

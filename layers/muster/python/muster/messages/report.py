@@ -27,6 +27,7 @@ class ReportedHandoff(_Read):
     what: str
     why: str
     command: str
+    accounts: tuple[str, ...] = ()
 
 
 class ReportedNotice(_Read):

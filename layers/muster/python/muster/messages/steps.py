@@ -46,10 +46,14 @@ class StepRequest(Message):
 
 
 class SignUpRequest(StepRequest):
-    """Input of SignUp; ``last_attempt`` says that nobody will wait any longer."""
+    """Input of SignUp; ``last_attempt`` says that nobody will wait any longer.
+
+    ``accept_unknown`` names the checks whose unknown outcome a person has accepted for this run.
+    """
 
     attempt: Annotated[int, Field(ge=0)] = 0
     last_attempt: bool = False
+    accept_unknown: tuple[str, ...] = ()
 
 
 class SignUpResponse(Message):
