@@ -165,7 +165,8 @@ TABLE: list[tuple[str, str | None, str]] = [
         "[1]",
         (
             "automatic[0]: is a number, not one of the possible words. Choose from sign_up, add_unit, "
-            "add_responder, update_responder, enable_triage, set_name, set_tags, create_triage_role, deploy_containment_role."
+            "add_responder, update_responder, enable_triage, set_name, set_tags, create_triage_role, "
+            "deploy_containment_role."
         ),
     ),
     (
