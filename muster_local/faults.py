@@ -1,6 +1,5 @@
 """Faults that can be switched on for calls of the application, and how each one looks from outside."""
 
-import base64
 import json
 import random
 import threading
@@ -8,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from muster_local import empty_pages
 from muster_local.operations import Call, UnrecognizedRequestError, service_model
+from muster_local.recorder import role_name
 
 TIMEOUT = "Timeout"
 
 _EFFECTS = ("error", "latency_ms", "partial", "empty_page", "drop_response", "kill_function")
-_KEYS = frozenset({"service", "operation", "account", "times", "rate", "seed", *_EFFECTS})
+_KEYS = frozenset({"service", "operation", "account", "role", "times", "rate", "seed", *_EFFECTS})
 _ALIASES = {"stepfunctions": "states"}
-_EMPTY_PAGE = "empty-page:"
 
 
 class FaultError(ValueError):
@@ -29,6 +29,7 @@ class Fault:
     service: str
     operation: str
     account: str | None = None
+    role: str | None = None
     error: str | None = None
     latency_ms: int = 0
     partial: Literal[False, True, "missing"] = False
@@ -47,11 +48,9 @@ class Fault:
 
     def hit(self, call: Call) -> bool:
         """Tell whether this call is hit, and count it."""
-        if self.service != call.service or self.operation not in {"*", call.operation}:
+        if not self._is_about(call):
             return False
-        if self.account not in {None, call.account}:
-            return False
-        if self.empty_page and continues_an_empty_page(call):
+        if self.empty_page and empty_pages.continues(call):
             return False
         if self.times is not None and self.hits >= self.times:
             return False
@@ -60,12 +59,21 @@ class Fault:
         self.hits += 1
         return True
 
+    def _is_about(self, call: Call) -> bool:
+        return (
+            self.service == call.service
+            and self.operation in {"*", call.operation}
+            and self.account in {None, call.account}
+            and self.role in {None, role_name(call.role_arn)}
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the fault as it was asked for, with its hits."""
         shown = {
             "service": self.service,
             "operation": self.operation,
             "account": self.account,
+            "role": self.role,
             "error": self.error,
             "latency_ms": self.latency_ms or None,
             "partial": self.partial or None,
@@ -111,24 +119,6 @@ class Faults:
         return hits
 
 
-def continues_an_empty_page(call: Call) -> bool:
-    """Tell whether a call carries the token of a page that a fault had emptied."""
-    return str(call.parameters.get("NextToken", "")).startswith(_EMPTY_PAGE)
-
-
-def empty_page(call: Call) -> dict[str, Any]:
-    """Return an empty page of accounts whose token leads to what the call had asked for."""
-    token = base64.urlsafe_b64encode(str(call.parameters.get("NextToken", "")).encode()).decode()
-    return {"Accounts": [], "NextToken": _EMPTY_PAGE + token}
-
-
-def without_empty_page(body: bytes) -> bytes:
-    """Return a request's body with the token that the emptied page had stood for."""
-    document = json.loads(body)
-    token = base64.urlsafe_b64decode(document.pop("NextToken").removeprefix(_EMPTY_PAGE)).decode()
-    return json.dumps(document | ({"NextToken": token} if token else {})).encode()
-
-
 def partly(body: bytes, partial: Literal[False, True, "missing"]) -> bytes:
     """Return an answer of BatchGetMemberAccountDetails of which every second item became an error, or is gone."""
     document = json.loads(body)
@@ -156,7 +146,7 @@ def _fault(index: int, item: Any) -> Fault:
         raise FaultError(f"{where}: service and operation are required")
     values["service"] = _ALIASES.get(values["service"], values["service"])
     _check_effect(where, values)
-    _check_operation(where, values["service"], values["operation"])
+    _check_operation(where, values["service"], values["operation"], empty_page=bool(values.get("empty_page")))
     return Fault(**values)
 
 
@@ -176,23 +166,24 @@ def _check_effect(where: str, values: Mapping[str, Any]) -> None:
         raise FaultError(f'{where}: partial is true or "missing"')
     if values.get("partial") and values["operation"] != "BatchGetMemberAccountDetails":
         raise FaultError(f"{where}: partial exists for BatchGetMemberAccountDetails only")
-    if values.get("empty_page") and values["operation"] != "ListAccounts":
-        raise FaultError(f"{where}: empty_page exists for ListAccounts only")
 
 
-def _check_operation(where: str, service: str, operation: str) -> None:
+def _check_operation(where: str, service: str, operation: str, *, empty_page: bool) -> None:
     try:
         model = service_model(service)
     except UnrecognizedRequestError as error:
         raise FaultError(f"{where}: {error}") from error
     if operation != "*" and operation not in model.operation_names:
         raise FaultError(f"{where}: {service} has no operation {operation!r}")
+    if empty_page and not empty_pages.has_pages(service, operation):
+        raise FaultError(f"{where}: empty_page exists for operations with pages, which {operation} is not")
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "service": (str,),
     "operation": (str,),
     "account": (str,),
+    "role": (str,),
     "error": (str,),
     "latency_ms": (int,),
     "partial": (bool, str),

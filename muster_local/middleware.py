@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from moto.organizations import organizations_backends
 
+from muster_local import empty_pages
 from muster_local.authorization import (
     Need,
     PolicyError,
@@ -24,10 +25,7 @@ from muster_local.faults import (
     TIMEOUT,
     Fault,
     Faults,
-    continues_an_empty_page,
-    empty_page,
     partly,
-    without_empty_page,
 )
 from muster_local.http_answers import Answer, error_answer, json_answer
 from muster_local.operation_needs import Realm, list_bucket_need, needs_of
@@ -147,9 +145,9 @@ class Middleware:
             if fault.error:
                 return error_answer(call.model, fault.error, "Injected fault", method=method)
             if fault.empty_page:
-                return json_answer(HTTPStatus.OK, empty_page(call), content_type="application/x-amz-json-1.1")
-        if call.operation == "ListAccounts" and continues_an_empty_page(call):
-            body = without_empty_page(body)
+                return empty_pages.empty_page(call)
+        if empty_pages.continues(call):
+            body = empty_pages.with_the_token_before(body, call)
         answer = self._hide_absence(call, self._pass_on(environ, body, call), method)
         return self._spoil(answer, faults, scope.access_key)
 

@@ -81,10 +81,15 @@ def scope_of(environ: Environ) -> Scope:
     return Scope(match["key"], match["region"], match["service"].lower())
 
 
+def botocore_name(service: str) -> str:
+    """Return botocore's name of a service, by its signing name."""
+    return _BOTOCORE_NAMES.get(service, service)
+
+
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, by its signing name."""
     try:
-        model: ServiceModel = get_service_model(_BOTOCORE_NAMES.get(service, service))
+        model: ServiceModel = get_service_model(botocore_name(service))
     except UnknownServiceError:
         raise UnrecognizedRequestError(f"no service is signed for as {service!r}") from None
     return model

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from tests.embedded_cloud.runtime.conftest import APPLICATION, MANAGEMENT, REGION, Driver
@@ -292,6 +293,37 @@ def test_an_empty_page_leads_to_what_was_asked_for(driver: Driver) -> None:
     assert len(second["Accounts"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "result"),
+    [
+        ("organizations", "ListRoots", "Roots"),
+        ("security-ir", "ListMemberships", "items"),
+        ("cloudformation", "ListStackSets", "Summaries"),
+        ("ssm", "DescribeParameters", "Parameters"),
+    ],
+)
+def test_an_empty_page_speaks_the_protocol_of_its_service(
+    driver: Driver, service: str, operation: str, result: str
+) -> None:
+    driver.cloud.set_faults([{"service": service, "operation": operation, "empty_page": True, "times": 1}])
+    method = xform_name(operation)
+
+    first = driver.call(service, method)
+    token = first.get("NextToken") or first["nextToken"]
+    second = driver.call(service, method, parameters={"nextToken" if "nextToken" in first else "NextToken": token})
+
+    assert first[result] == []
+    assert "NextToken" not in second
+    assert "nextToken" not in second
+
+
+def test_a_fault_can_be_for_one_role_alone(driver: Driver) -> None:
+    driver.let_the_application_read_the_organization()
+    for role, code in (("somebody-else", None), ("muster-sample", "TooManyRequestsException")):
+        fault(driver, error="TooManyRequestsException", role=role)
+        assert driver.call("organizations", "list_accounts").get("code") == code
+
+
 def test_a_killed_function_has_made_its_call(driver: Driver) -> None:
     driver.cloud.set_faults([{"service": "ssm", "operation": "PutParameter", "kill_function": True, "times": 1}])
     call = {
@@ -339,7 +371,7 @@ def test_half_of_the_accounts_can_be_errors_or_missing(driver: Driver, *, partia
         ([{**LIST, "error": "x", "times": 1, "rate": 1}], "times and rate exclude each other"),
         ([{**LIST, "latency_ms": -1}], "latency_ms must not be negative"),
         ([{**LIST, "partial": True}], "partial exists for BatchGetMemberAccountDetails only"),
-        ([{"service": "security-ir", "operation": "GetMembership", "empty_page": True}], "ListAccounts only"),
+        ([{"service": "security-ir", "operation": "GetMembership", "empty_page": True}], "GetMembership is not"),
         ([{"service": "organizations", "operation": "ListAccountz", "error": "x"}], "no operation 'ListAccountz'"),
         ([{"service": "nowhere", "operation": "x", "error": "x"}], "no service is signed for as 'nowhere'"),
     ],
