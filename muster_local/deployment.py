@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import yaml
+from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError as CloudFormationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import NULL_MODELS, get_model_map
@@ -142,6 +143,18 @@ def attach_managed_policies_of_templates() -> None:
                 backend.attach_role_policy(arn, role.name)
 
     _after_creation(Role, attach)
+
+
+def leave_no_value_out_of_lists() -> None:
+    """Let AWS::NoValue remove an element of a list, as it removes a property: moto leaves None in its place."""
+    original = getattr(parsing.clean_json, "wraps", parsing.clean_json)
+
+    def clean(resource_json: Any, resources_map: Any) -> Any:
+        cleaned = original(resource_json, resources_map)
+        return [item for item in cleaned if item is not None] if isinstance(resource_json, list) else cleaned
+
+    clean.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    parsing.clean_json = clean
 
 
 def _after_creation(model: Any, then: Callable[[Any, Mapping[str, Any]], None]) -> None:

@@ -98,6 +98,7 @@ class EmbeddedCloud:
         name_accounts_as_their_root()
         deployment.version_buckets_of_templates()
         deployment.attach_managed_policies_of_templates()
+        deployment.leave_no_value_out_of_lists()
         machines.install(
             machines.Surroundings(
                 endpoint_url=lambda: self.url,

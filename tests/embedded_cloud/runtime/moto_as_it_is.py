@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError, ConnectionClosedError
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.cloudformation.parsing import clean_json
 from moto.core.config import default_user_config
 from moto.iam.models import ManagedPolicy, Role
 from moto.s3.models import FakeBucket
@@ -137,6 +138,11 @@ def attach_managed_policies_of_templates() -> bool:
     return not role.managed_policies
 
 
+def leave_no_value_out_of_lists() -> bool:
+    resources: Any = {"AWS::NoValue": None}
+    return bool(clean_json([{"Ref": "AWS::NoValue"}], resources) == [None])
+
+
 def run_functions_in_the_lambda_host() -> bool:
     return bool(LambdaSimpleBackend(REGION, ACCOUNT).invoke("f", None, "an echo", {}, {}) == b"an echo")
 
@@ -188,6 +194,7 @@ GAPS: tuple[Callable[[], bool], ...] = (
     name_accounts_as_their_root,
     version_buckets_of_templates,
     attach_managed_policies_of_templates,
+    leave_no_value_out_of_lists,
     run_functions_in_the_lambda_host,
 )
 

@@ -37,6 +37,7 @@ def test_every_hook_names_a_gap_that_is_watched() -> None:
         sessions.name_accounts_as_their_root.__name__,
         deployment.version_buckets_of_templates.__name__,
         deployment.attach_managed_policies_of_templates.__name__,
+        deployment.leave_no_value_out_of_lists.__name__,
         lambda_invoke.run_functions_in_the_lambda_host.__name__,
     }
     assert hooks | others == set(NAMES)
