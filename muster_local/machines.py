@@ -39,8 +39,10 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event import event_manager
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.utils import boto_client
@@ -71,6 +73,7 @@ def install(surroundings: Surroundings) -> None:
     run_state_machines()
     create_machines_of_templates_in_the_interpreter()
     name_executions_that_have_no_name()
+    keep_a_stopped_execution_stopped()
     evaluate_jsonata()
     give_jsonata_the_functions_of_step_functions()
     fail_queries_by_their_name()
@@ -105,6 +108,19 @@ def name_executions_that_have_no_name() -> None:
 
     start_execution.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
     parser_models.StepFunctionsParserBackend.start_execution = start_execution
+
+
+def keep_a_stopped_execution_stopped() -> None:
+    """Let a task that fails after StopExecution change nothing: moto calls the execution FAILED then."""
+    inner = Environment.set_error
+    original = getattr(inner, "wraps", inner)
+
+    def set_error(self: Any, error: Any) -> None:
+        if not isinstance(self.program_state(), ProgramStopped):
+            original(self, error)
+
+    set_error.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
+    Environment.set_error = set_error
 
 
 # --- JSONata ----------------------------------------------------------------------------------------------------------

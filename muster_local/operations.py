@@ -56,8 +56,8 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        """A mutating call to one of the services whose changes are the application's purpose."""
-        return self.service in _WRITTEN_TO and not self.operation.startswith(_READ_PREFIXES)
+        """Whether it is one."""
+        return is_write(self.service, self.operation)
 
     def masked_parameters(self) -> dict[str, Any]:
         """Return the parameters without what AWS's model marks as sensitive."""
@@ -71,6 +71,11 @@ class Call:
     def on_behalf_of(self, account: str, role_arn: str | None) -> "Call":
         """Return the same call, made by somebody."""
         return replace(self, account=account, role_arn=role_arn)
+
+
+def is_write(service: str, operation: str) -> bool:
+    """Tell whether an operation changes one of the services whose changes are the application's purpose."""
+    return service in _WRITTEN_TO and not operation.startswith(_READ_PREFIXES)
 
 
 def scope_of(environ: Environ) -> Scope:

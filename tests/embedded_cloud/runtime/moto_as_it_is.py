@@ -28,7 +28,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.execute_state import Exe
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event import event_manager
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
@@ -52,6 +54,15 @@ def name_executions_that_have_no_name() -> bool:
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     machine = backend.create_state_machine("m", definition, f"arn:aws:iam::{ACCOUNT}:role/m")
     return str(backend.start_execution(machine.arn).execution_arn).endswith(":None")
+
+
+def keep_a_stopped_execution_stopped() -> bool:
+    stopped: Any = SimpleNamespace(
+        _state_mutex=threading.RLock(), _program_state=ProgramStopped(None, None, None), _frames=[],
+        program_state_event=threading.Event(),
+    )  # fmt: skip
+    Environment.set_error(stopped, error={"error": "Late"})
+    return not isinstance(stopped._program_state, ProgramStopped)
 
 
 def evaluate_jsonata() -> bool:
@@ -179,6 +190,7 @@ GAPS: tuple[Callable[[], bool], ...] = (
     run_state_machines,
     create_machines_of_templates_in_the_interpreter,
     name_executions_that_have_no_name,
+    keep_a_stopped_execution_stopped,
     evaluate_jsonata,
     give_jsonata_the_functions_of_step_functions,
     fail_queries_by_their_name,
