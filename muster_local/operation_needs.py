@@ -44,6 +44,9 @@ _EXECUTION = "{executionArn}"
 _PARAMETER = "arn:aws:ssm:{region}:{account}:parameter/{Name}"
 _STACK = "arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*"
 _STACK_SET = "arn:aws:cloudformation:{region}:{account}:stackset/{StackSetName}:*"
+_ON_STACK_SET_TARGETS = frozenset(
+    {"CreateStackInstances", "UpdateStackInstances", "DeleteStackInstances", "UpdateStackSet"}
+)
 _OU = "arn:aws:organizations::{management}:ou/{organization}/{OrganizationalUnitId}"
 _MEMBER = "arn:aws:organizations::{management}:account/{organization}/{AccountId}"
 _NODE = "arn:aws:organizations::{management}:{node}/{organization}/{ParentId}"
@@ -134,9 +137,9 @@ _RULES: dict[str, dict[str, _Rule]] = {
         **dict.fromkeys(("DescribeStacks", "GetTemplate"), _Rule(_STACK)),
         **dict.fromkeys(
             (
-                "CreateStackSet",
                 "DescribeStackSet",
                 "UpdateStackSet",
+                "DeleteStackSet",
                 "ListStackInstances",
                 "CreateStackInstances",
                 "UpdateStackInstances",
@@ -145,11 +148,21 @@ _RULES: dict[str, dict[str, _Rule]] = {
                 "DescribeStackSetOperation",
                 "ListStackSetOperations",
                 "ListStackSetOperationResults",
+                "StopStackSetOperation",
                 "DetectStackSetDrift",
             ),
-            _Rule(_STACK_SET),
+            _Rule(_STACK_SET, conditions={"cloudformation:TargetRegion": "Regions"}),
         ),
-        "ListStackSets": _Rule(),
+        **dict.fromkeys(
+            (
+                "CreateStackSet",
+                "ListStackSets",
+                "ActivateOrganizationsAccess",
+                "DeactivateOrganizationsAccess",
+                "DescribeOrganizationsAccess",
+            ),
+            _Rule(),
+        ),
     },
     "events": {"PutEvents": _Rule("arn:aws:events:{region}:{account}:event-bus/default")},
     "sqs": {
@@ -158,6 +171,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "DeleteMessageBatch": _Rule("{queue}", action="sqs:DeleteMessage"),
     },
     "support": dict.fromkeys(("DescribeCases", "CreateCase", "DescribeServices", "DescribeSeverityLevels"), _Rule()),
+    "cloudtrail": {"DescribeTrails": _Rule(), "GetTrailStatus": _Rule("{trail}")},
     "account": {"ListRegions": _Rule("arn:aws:account::{account}:account")},
 }
 
@@ -179,6 +193,8 @@ def needs_of(call: Call, realm: Realm) -> list[Need]:
     needs = [Need(action, _resource(rule.resource, call, realm), context)]
     if call.operation == "CreateMembership" and call.parameters.get("tags"):
         needs.append(Need("security-ir:TagResource", needs[0].resource, context))
+    if call.operation in _ON_STACK_SET_TARGETS:
+        needs += [Need(action, target, context) for target in _stack_set_targets(call)]
     return needs
 
 
@@ -188,10 +204,10 @@ def list_bucket_need(call: Call) -> Need:
 
 
 def _request_context(call: Call, rule: _Rule) -> Context:
-    context = {"aws:RequestedRegion": (call.region,)}
+    context: dict[str, tuple[str, ...]] = {"aws:RequestedRegion": (call.region,)}
     for key, member in rule.conditions.items():
         if (value := call.parameters.get(member)) is not None:
-            context[key] = (as_text(value),)
+            context[key] = tuple(map(as_text, value)) if isinstance(value, list) else (as_text(value),)
     tags = call.parameters.get("tags") or call.parameters.get("Tags") or {}
     pairs = tags.items() if isinstance(tags, Mapping) else ((tag["Key"], tag["Value"]) for tag in tags)
     for key, value in pairs:
@@ -218,6 +234,8 @@ def _part(name: str, call: Call, realm: Realm) -> str:
         "queue": lambda: _queue_arn(call),
         "Name": lambda: _parameter_name(call),
         "StackName": lambda: _stack_name(call),
+        "StackSetName": lambda: _stack_set_name(call),
+        "trail": lambda: _trail_arn(call),
     }
     if name in computed:
         return computed[name]()
@@ -257,3 +275,23 @@ def _parameter_name(call: Call) -> str:
 def _stack_name(call: Call) -> str:
     name = str(call.parameters.get("StackName") or "*")
     return name.split("/")[1] if name.startswith("arn:") else name
+
+
+def _stack_set_name(call: Call) -> str:
+    name = str(call.parameters.get("StackSetName") or "*")
+    return name.rpartition("stackset/")[2].partition(":")[0]
+
+
+def _stack_set_targets(call: Call) -> list[str]:
+    """Return a resource for each unit and account that is targeted.
+
+    AWS does not say which Region and account stand in it: only a policy with wildcards there allows it.
+    """
+    targets = call.parameters.get("DeploymentTargets") or {}
+    named = [*targets.get("OrganizationalUnitIds", ()), *targets.get("Accounts", ())]
+    return [f"arn:aws:cloudformation:*:*:stackset-target/{_stack_set_name(call)}:*/{target}" for target in named]
+
+
+def _trail_arn(call: Call) -> str:
+    name = str(call.parameters.get("Name") or "*")
+    return name if name.startswith("arn:") else f"arn:aws:cloudtrail:{call.region}:{call.account}:trail/{name}"

@@ -8,6 +8,7 @@ from muster_local.clock import Clock
 from muster_local.memberships import Case, Membership
 from muster_local.organization_file import OrganizationFile
 from muster_local.organization_tree import OrganizationTree
+from muster_local.stack_sets_model import StackSet
 from muster_local.switches import Switches
 from muster_local.throttles import Throttles
 
@@ -19,6 +20,7 @@ class Delays:
     association: timedelta = timedelta(minutes=3)
     triage_role: timedelta = timedelta(minutes=1)
     registration: timedelta = timedelta(seconds=20)
+    stack_set_operation: timedelta = timedelta(seconds=40)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,13 @@ class World:
     triage_roles_made: set[str] = field(default_factory=set)
     disabled_regions: dict[str, set[str]] = field(default_factory=dict)
     """Opt-in Regions that are not enabled, by account; everything is enabled unless it is named here."""
+    stack_sets_access: bool = False
+    """Whether StackSets may work in the organization, which `ActivateOrganizationsAccess` switches on."""
+    stack_sets: list[StackSet] = field(default_factory=list)
+    stack_set_failures: dict[str, str] = field(default_factory=dict)
+    """Accounts in which every operation of a stack set fails, with the reason."""
+    denied_regions: set[str] = field(default_factory=set)
+    """Regions in which a service control policy denies CloudFormation to what StackSets work as in the members."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def is_region_enabled(self, account_id: str, region: str) -> bool:

@@ -156,6 +156,11 @@ ALL = (
         "Do accounts still carry the field Status beside State, or has it been retired?",
         ("present", "retired"),
     ),
+    Switch(
+        "skipped_account_result",
+        "As what does ListStackSetOperationResults list an account that was skipped because it is suspended?",
+        ("CANCELLED", "SUCCEEDED"),
+    ),
 )
 BY_NAME: Mapping[str, Switch] = {switch.name: switch for switch in ALL}
 

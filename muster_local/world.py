@@ -19,10 +19,12 @@ from moto.organizations.models import (
 
 from muster_local import (
     account_keys,
+    organization_trail,
     organizations,
     parameter_store,
     security_ir,
     service_linked_roles,
+    stack_sets,
     triage_role_reads,
 )
 from muster_local.clock import Clock
@@ -47,6 +49,7 @@ def install() -> None:
     parameter_store.limit_parameter_sizes()
     account_keys.let_an_account_id_be_an_access_key()
     triage_role_reads.settle_before_iam_answers()
+    stack_sets.correct()
 
 
 def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World:
@@ -70,6 +73,7 @@ def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World
     )
     make_current(world)
     _Builder(world).build()
+    organization_trail.lay(organization.management_account.id)
     return world
 
 

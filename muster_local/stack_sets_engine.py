@@ -1,0 +1,230 @@
+"""StackSets at work: operations go on by the world's clock, and are caught up with whenever somebody looks.
+
+An operation takes ``delays.stack_set_operation``, divided among its waves of concurrent accounts. More failures in a
+Region than tolerated end it: what has not started is cancelled (API reference, StackSetOperationPreferences).
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+
+from muster_local import stack_sets_stacks
+from muster_local.organization_tree import Position
+from muster_local.simulation import World
+from muster_local.stack_sets_model import Instance, Operation, StackSet, Target
+from muster_local.stack_sets_stacks import StackFailedError
+
+PAST_TOLERANCE = "Cancelled since failure tolerance has exceeded"
+STOPPED_BY_USER = "Cancelled since the operation was stopped"
+
+
+def settle(world: World) -> None:
+    """Let every set do what it has had time for: accounts that came or went, and operations that are under way."""
+    now = world.clock.now()
+    for stack_set in world.stack_sets:
+        if stack_set.status == "ACTIVE":
+            _follow_the_organization(world, stack_set, now)
+            _go_on(world, stack_set, now)
+
+
+def new_id(stack_set: StackSet) -> str:
+    """Return an operation's id that the same history always gives."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{stack_set.arn}/{len(stack_set.operations)}"))
+
+
+def stop(stack_set: StackSet, operation: Operation, now: datetime) -> None:
+    """Cancel what has not started; what has goes on to its end."""
+    _cancel(stack_set, operation, list(operation.pending()), STOPPED_BY_USER)
+    if operation.status == "QUEUED":
+        operation.status, operation.ended_at = "STOPPED", now
+    else:
+        operation.status = "STOPPING"
+
+
+# --- operations ---
+
+
+def _go_on(world: World, stack_set: StackSet, now: datetime) -> None:
+    while (operation := stack_set.unfinished()) is not None:
+        if operation.status == "QUEUED":
+            ends = [one.ended_at for one in stack_set.operations if one.started_at and one.ended_at]
+            _begin(world, stack_set, operation, max([operation.requested_at, *ends]))
+        if operation.wave_ends_at is None or operation.wave_ends_at > now:
+            return
+        _end_wave(world, stack_set, operation, operation.wave_ends_at)
+
+
+def _begin(world: World, stack_set: StackSet, operation: Operation, moment: datetime) -> None:
+    operation.status, operation.started_at = "RUNNING", moment
+    operation.wave_time = world.delays.stack_set_operation // operation.waves()
+    for target in operation.targets:
+        instance = stack_set.instances.get((target.account, target.region))
+        if instance is None:
+            if operation.action == "DELETE":
+                continue
+            instance = Instance(target.account, target.region, target.unit_id)
+            stack_set.instances[target.account, target.region] = instance
+        if operation.action != "DELETE":
+            instance.status = "OUTDATED"
+            instance.unit_id = target.unit_id
+            if operation.overrides is not None:
+                instance.overrides = {**instance.overrides, **operation.overrides}
+        instance.detailed_status, instance.reason = "PENDING", None
+        instance.last_operation_id = operation.id
+    _begin_wave(stack_set, operation, moment)
+
+
+def _begin_wave(stack_set: StackSet, operation: Operation, moment: datetime) -> None:
+    for target in operation.next_wave():
+        target.status = "RUNNING"
+        if (instance := stack_set.instances.get((target.account, target.region))) is not None:
+            instance.detailed_status = "RUNNING"
+    operation.wave_ends_at = moment + operation.wave_time
+
+
+def _end_wave(world: World, stack_set: StackSet, operation: Operation, moment: datetime) -> None:
+    for target in operation.targets:
+        if target.status == "RUNNING":
+            _work(world, stack_set, operation, target)
+    past_tolerance = [region for region in operation.regions() if operation.exceeds_tolerance(region)]
+    if past_tolerance:
+        cancelled = [
+            target
+            for target in operation.pending()
+            if target.region in past_tolerance or not operation.preferences.is_parallel
+        ]
+        _cancel(stack_set, operation, cancelled, PAST_TOLERANCE)
+    if next(operation.pending(), None) is not None:
+        _begin_wave(stack_set, operation, moment)
+        return
+    operation.ended_at = moment
+    if operation.status == "STOPPING":
+        operation.status = "STOPPED"
+    else:
+        operation.status = "FAILED" if past_tolerance else "SUCCEEDED"
+
+
+def _cancel(stack_set: StackSet, operation: Operation, targets: list[Target], reason: str) -> None:
+    for target in targets:
+        target.status, target.reason = "CANCELLED", reason
+        instance = stack_set.instances.get((target.account, target.region))
+        if instance is not None and instance.last_operation_id == operation.id:
+            instance.detailed_status, instance.reason = "CANCELLED", reason
+
+
+# --- one account and Region ---
+
+
+def _work(world: World, stack_set: StackSet, operation: Operation, target: Target) -> None:
+    place = (target.account, target.region)
+    instance = stack_set.instances.get(place)
+    if instance is None:
+        target.status = "SUCCEEDED"
+        return
+    position = world.tree.position(target.account)
+    if operation.action != "DELETE" and position is not None and position.state != "ACTIVE":
+        reason = f"Account {target.account} is not active"
+        target.status, target.reason = world.switches.get("skipped_account_result"), reason
+        instance.detailed_status, instance.reason = "SKIPPED_SUSPENDED_ACCOUNT", reason
+        return
+    try:
+        if operation.action == "DELETE":
+            if not operation.retain_stacks:
+                _delete_stack(world, instance)
+            del stack_set.instances[place]
+        else:
+            _deploy_stack(world, stack_set, instance, position)
+    except StackFailedError as error:
+        status = "INOPERABLE" if operation.action == "DELETE" else "FAILED"
+        instance.status = "INOPERABLE" if operation.action == "DELETE" else "OUTDATED"
+        instance.detailed_status, instance.reason = status, str(error)
+        target.status, target.reason = "FAILED", str(error)
+        return
+    target.status = "SUCCEEDED"
+    instance.status, instance.detailed_status, instance.reason = "CURRENT", "SUCCEEDED", None
+
+
+def _deploy_stack(world: World, stack_set: StackSet, instance: Instance, position: Position | None) -> None:
+    if position is None:
+        raise StackFailedError(f"Account {instance.account} is not part of the organization")
+    _meet_obstacles(world, instance, "CreateStack" if instance.stack_id is None else "UpdateStack")
+    values = {**stack_set.parameters, **instance.overrides}
+    if instance.stack_id is None:
+        name = f"StackSet-{stack_set.name}-{uuid.uuid5(uuid.NAMESPACE_OID, f'{stack_set.arn}/{instance.account}')}"
+        instance.stack_id = stack_sets_stacks.create(
+            instance.account, instance.region, name, stack_set.template, values
+        )
+    else:
+        stack_sets_stacks.update(instance.account, instance.region, instance.stack_id, stack_set.template, values)
+
+
+def _delete_stack(world: World, instance: Instance) -> None:
+    if instance.stack_id is not None:
+        _meet_obstacles(world, instance, "DeleteStack")
+        stack_sets_stacks.delete(instance.account, instance.region, instance.stack_id)
+
+
+def _meet_obstacles(world: World, instance: Instance, action: str) -> None:
+    account, region = instance.account, instance.region
+    if not world.is_region_enabled(account, region):
+        raise StackFailedError(f"Account {account} has not enabled the Region {region}")
+    if region in world.denied_regions:
+        raise StackFailedError(
+            f"User: arn:aws:sts::{account}:assumed-role/stacksets-exec-embedded/embedded is not authorized to perform: "
+            f"cloudformation:{action} on resource: arn:aws:cloudformation:{region}:{account}:stack/* "
+            "with an explicit deny in a service control policy"
+        )
+    if (reason := world.stack_set_failures.get(account)) is not None:
+        raise StackFailedError(reason)
+
+
+# --- automatic deployment ---
+
+
+def _follow_the_organization(world: World, stack_set: StackSet, now: datetime) -> None:
+    """Queue an operation for each account that has come into the targets or gone out of them since the last look.
+
+    Automatic operations have no preferences and ignore account filters; what runs already makes them wait.
+    """
+    since, stack_set.looked_at = stack_set.looked_at, now
+    if not stack_set.auto_deployment.get("Enabled") or not world.stack_sets_access:
+        return
+    for moment, account, before, after in _moves(world, since, now):
+        for region, units in stack_set.units.items():
+            was, is_in = _unit_of(world, units, before), _unit_of(world, units, after)
+            instance = stack_set.instances.get((account, region))
+            if is_in is None and was is not None and instance is not None:
+                _queue(stack_set, "DELETE", moment, Target(account, region, instance.unit_id))
+            elif is_in is not None and was is None:
+                _queue(stack_set, "CREATE", moment, Target(account, region, is_in))
+            elif is_in is not None and instance is not None:
+                instance.unit_id = is_in
+
+
+def _moves(world: World, since: datetime, now: datetime) -> list[tuple[datetime, str, Position | None, Position]]:
+    return sorted(_unsorted_moves(world, since, now), key=lambda move: move[0])
+
+
+def _unsorted_moves(
+    world: World, since: datetime, now: datetime
+) -> Iterator[tuple[datetime, str, Position | None, Position]]:
+    for account, positions in world.tree.positions.items():
+        if account == world.tree.management_account_id or positions[-1].since <= since:
+            continue
+        for index, position in enumerate(positions):
+            before = positions[index - 1] if index else None
+            moved = before is None or before.parent_id != position.parent_id
+            if moved and since < position.since <= now:
+                yield position.since, account, before, position
+
+
+def _unit_of(world: World, units: list[str], position: Position | None) -> str | None:
+    if position is None or position.parent_id is None:
+        return None
+    nearest = [unit for unit in world.tree.path_to(position.parent_id) if unit in units]
+    return nearest[-1] if nearest else None
+
+
+def _queue(stack_set: StackSet, action: str, moment: datetime, target: Target) -> None:
+    retain = bool(stack_set.auto_deployment.get("RetainStacksOnAccountRemoval"))
+    stack_set.operations.append(Operation(new_id(stack_set), action, moment, [target], retain_stacks=retain))
