@@ -32,6 +32,7 @@ def main() -> None:
 @click.option(
     "--build", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The output of make build."
 )
+@click.option("--empty", is_flag=True, help="Deploy nothing: sam and aws cloudformation deploy do.")
 @click.option("--application-account", help="The account to deploy in.")
 @click.option("--region", help="The Region to deploy in.")
 def up(
@@ -41,13 +42,16 @@ def up(
     access: str,
     port: int,
     build: Path | None,
+    empty: bool,
     application_account: str | None,
     region: str | None,
 ) -> None:
     """Deploy the application into a simulated organization and serve it until Ctrl-C or the end of the parent."""
+    if empty and desired_state is not None:
+        raise click.UsageError("--empty has nothing that could hold --desired-state: deploy first, then muster push")
     ended = _end_with_the_parent()
     account, region = _membership(organization, desired_state, application_account, region)
-    cloud = _cloud(organization, access=access, port=port, build=build, account=account, region=region)
+    cloud = _cloud(organization, access=access, port=port, build=build, empty=empty, account=account, region=region)
     with _started(cloud):
         if desired_state is not None:
             _push(desired_state, cloud.url, cloud.application_account, cloud.region)
@@ -66,7 +70,14 @@ def demo() -> None:
 
 
 def _cloud(
-    organization: Path, *, access: str, port: int, build: Path | None, account: str | None, region: str | None
+    organization: Path,
+    *,
+    access: str,
+    port: int,
+    build: Path | None,
+    empty: bool,
+    account: str | None,
+    region: str | None,
 ) -> Any:
     # Imported late, so that --help and mistyped options do not wait for moto.
     from muster_local.server import DEFAULT_REGION, EmbeddedCloud  # noqa: PLC0415
@@ -78,6 +89,7 @@ def _cloud(
         access=access,
         port=port,
         build=build,
+        empty=empty,
         application_account=account,
         region=region or DEFAULT_REGION,
         report=lambda message: click.echo(message, err=True),

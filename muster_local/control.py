@@ -12,7 +12,7 @@ from muster_local.organization_file import OrganizationFileError
 from muster_local.simulation import World
 from muster_local.switches import SwitchValueError, UnknownSwitchError
 
-_RESET_KEYS = ("organization", "access", "application_account", "region", "parameters")
+_RESET_KEYS = ("organization", "access", "application_account", "region", "parameters", "empty")
 
 
 class AskedError(ValueError):
@@ -61,6 +61,7 @@ class Cloud(Protocol):
         application_account: str | None = None,
         region: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        empty: bool | None = None,
     ) -> None:
         """Begin anew."""
         ...

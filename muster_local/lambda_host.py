@@ -27,7 +27,7 @@ from pathlib import Path
 _RUNTIME_PACKAGES = ("awslambdaric", "snapshot_restore_py", "simplejson")
 _INVOCATION = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<id>[^/]+)/(?P<end>response|error)|init/error)$")
 _CONCURRENCY = 20
-_FOLDER_PREFIX = "muster-lambda-"
+FOLDER_PREFIX = "muster-lambda-"
 # The child asks the kernel for its own end when ours comes, however it comes; then it becomes the runtime.
 _CHILD = """
 import ctypes, os, runpy, signal, sys
@@ -84,7 +84,7 @@ class LambdaHost:
         # One long-lived thread starts every child: the kernel ties a child to the thread that started it.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lambda-starter")
         _sweep()
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
         self._runtime = _runtime_folder(self._folder)
 
     def deploy(self, specs: Mapping[str, FunctionSpec]) -> None:
@@ -340,8 +340,8 @@ class _RuntimeApiHandler(http.server.BaseHTTPRequestHandler):
 
 def _sweep() -> None:
     """Remove what embedded clouds left behind that were killed before they could do so themselves."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
+        owner = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
         if owner.isdigit() and not _lives(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,16 +10,15 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from muster_local import control, deployment, machines, organization_file, world
-from muster_local.authorization import identity_policies
+from muster_local import control, deployment, machines, organization_file, stacks, templates, world
+from muster_local.code_store import CodeStore
 from muster_local.control import AskedError
 from muster_local.faults import Faults
 from muster_local.http_server import HttpServer
-from muster_local.lambda_host import FunctionSpec, LambdaHost
+from muster_local.lambda_host import LambdaHost
 from muster_local.lambda_invoke import run_functions_in_the_lambda_host
 from muster_local.middleware import Middleware
 from muster_local.sessions import name_accounts_as_their_root
@@ -47,6 +46,7 @@ class EmbeddedCloud:
         region: str = DEFAULT_REGION,
         parameters: Mapping[str, str] | None = None,
         build: Path | None = None,
+        empty: bool = False,
         port: int = 0,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -54,7 +54,7 @@ class EmbeddedCloud:
 
         ``root`` is the repository; ``template`` and ``management_template`` default to its own ones, where they exist.
         ``parameters`` are further values for the templates' parameters. ``build`` is the output of ``sam build``,
-        run in place of the sources.
+        run in place of the sources. ``empty`` deploys nothing: whoever drives it brings the templates.
         """
         self._root = (root or Path.cwd()).resolve()
         self._organization = organization
@@ -65,12 +65,16 @@ class EmbeddedCloud:
         self._region = region
         self._parameters = dict(parameters or {})
         self._build = build
+        self._empty = empty
         self._port = port
         self._report = report
         self._server: HttpServer | None = None
         self._host: LambdaHost | None = None
         self._world: world.World | None = None
-        self._templates: dict[Path, tuple[deployment.Template, tuple[int, ...]]] = {}
+        self._code = CodeStore()
+        self._packages: dict[Path, tuple[templates.Package, tuple[int, ...]]] = {}
+        self._lacking: set[tuple[str, tuple[str, ...]]] = set()
+        self._is_resetting = False
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._middleware = Middleware(
             application=DomainDispatcherApplication(create_backend_app),
@@ -96,9 +100,7 @@ class EmbeddedCloud:
         world.install()
         run_functions_in_the_lambda_host(lambda: self._host)
         name_accounts_as_their_root()
-        deployment.version_buckets_of_templates()
-        deployment.attach_managed_policies_of_templates()
-        deployment.leave_no_value_out_of_lists()
+        deployment.install(self._code, self._stack_changed)
         machines.install(
             machines.Surroundings(
                 endpoint_url=lambda: self.url,
@@ -119,8 +121,9 @@ class EmbeddedCloud:
         application_account: str | None = None,
         region: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        empty: bool | None = None,
     ) -> None:
-        """Begin anew: a fresh organization, no calls, no faults, the application deployed again.
+        """Begin anew: a fresh organization, no calls, no faults, the application deployed again unless it stays empty.
 
         What is not given stays as it was.
         Children of functions whose code and environment stay as they are stay alive.
@@ -130,12 +133,18 @@ class EmbeddedCloud:
         self._application_account = application_account or self._application_account
         self._region = region or self._region
         self._parameters = self._parameters if parameters is None else dict(parameters)
+        self._empty = self._empty if empty is None else empty
         self._stop_executions()
         self._world = world.load(organization_file.load(self._organization))
         self._middleware.sessions.survive_reset()
         self._middleware.faults.replace([])
         self._middleware.recorder.clear_calls()
-        self._deploy()
+        self._is_resetting = True
+        try:
+            self._deploy()
+        finally:
+            self._is_resetting = False
+            self._run_functions()
 
     def stop(self) -> None:
         """End everything, children included."""
@@ -143,6 +152,7 @@ class EmbeddedCloud:
         if self._host is not None:
             self._host.stop()
             self._host = None
+        self._code.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -225,14 +235,8 @@ class EmbeddedCloud:
         ]
 
     def role_policies(self) -> dict[str, list[Mapping[str, Any]]]:
-        """Return the identity policies of every role that was deployed, by its name, as IAM has them."""
-        accounts = {self.management_account, self.application_account}
-        roles = [role for account in accounts for role in iam_backends[account]["aws"].roles.values()]
-        return {
-            str(role.name): list(identity_policies(str(role.arn)))
-            for role in roles
-            if role.name.startswith(f"{DEPLOYMENT_NAME}-")
-        }
+        """Return the identity policies of every role that a stack made, by its name, as IAM has them."""
+        return deployment.role_policies()
 
     def clear_calls(self) -> None:
         """Forget the calls so far."""
@@ -257,6 +261,8 @@ class EmbeddedCloud:
     def _deploy(self) -> None:
         if self.application_account not in {account.id for account in self.world.organization.accounts()}:
             raise AskedError(f"account {self.application_account} is not in {self._organization}")
+        if self._empty:
+            return
         parameters = {
             "DeploymentName": DEPLOYMENT_NAME,
             "Architecture": "arm64" if host_architecture().lower() in {"arm64", "aarch64"} else "x86_64",
@@ -268,7 +274,6 @@ class EmbeddedCloud:
         }
         application = self._template or (self._build or self._root) / "template.yaml"
         management = self._management_template or self._root / "stacks" / "management-account.yaml"
-        specs: dict[str, FunctionSpec] = {}
         for path, name, account in (
             (management, f"{DEPLOYMENT_NAME}-management", self.management_account),
             (application, DEPLOYMENT_NAME, self.application_account),
@@ -276,27 +281,30 @@ class EmbeddedCloud:
             if not path.exists():
                 self._report(f"no {path.name}: nothing of it is deployed")
                 continue
-            stack = deployment.deploy(
-                self._expanded(path),
-                name=name,
-                account=account,
-                region=self._region,
-                parameters=parameters,
-                isolated=self._build is not None,
+            deployment.deploy(
+                self._packaged(path), name=name, account=account, region=self._region, parameters=parameters
             )
-            specs |= {spec.arn: spec for spec in stack.functions.values()}
-        if self._host is not None:
-            self._host.deploy(specs)
 
-    def _expanded(self, path: Path) -> deployment.Template:
-        """Expand a template anew only when one of its files has changed."""
-        known, seen = self._templates.get(path, (None, ()))
+    def _packaged(self, path: Path) -> str:
+        """Read a template anew only when one of its files has changed."""
+        known, seen = self._packages.get(path, (None, ()))
         if known is None or seen != _times(known.files):
-            known = deployment.load(path)
-            self._templates[path] = (known, _times(known.files))
-            if known.not_emulated:
-                self._report(f"not emulated in {path.name}: {', '.join(known.not_emulated)}")
-        return known
+            known = templates.package(path, built=self._build is not None)
+            self._packages[path] = (known, _times(known.files))
+        return known.text
+
+    def _stack_changed(self, stack: Any) -> None:
+        """Run the functions of all stacks as they are now, and say once what a stack has that is not emulated."""
+        not_emulated = getattr(stack, "not_emulated", ())  # a stack that is only being reviewed has no template
+        if not_emulated and (stack.name, not_emulated) not in self._lacking:
+            self._lacking.add((stack.name, not_emulated))
+            self._report(f"not emulated in stack {stack.name}: {', '.join(not_emulated)}")
+        if not self._is_resetting and stacks.had_functions(stack):
+            self._run_functions()
+
+    def _run_functions(self) -> None:
+        if self._host is not None:
+            self._host.deploy(deployment.functions())
 
     def _stop_executions(self) -> None:
         """Stop what runs and wait for it, so that nothing of it reaches the next world."""

@@ -446,7 +446,7 @@ def test_outputs_of_the_stack_are_found_by_its_name(driver: Driver) -> None:
 
 
 def test_resources_that_are_not_emulated_are_named(driver: Driver) -> None:
-    assert "not emulated in template.yaml: AWS::S3::BucketPolicy" in driver.reports
+    assert "not emulated in stack muster: AWS::S3::BucketPolicy" in driver.reports
 
 
 def test_the_bucket_of_the_template_keeps_versions(driver: Driver) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muster_local import deployment, lambda_invoke, machines, sessions
+from muster_local import lambda_invoke, machines, sessions, stack_resources
 from tests.embedded_cloud.runtime.moto_as_it_is import GAPS
 
 SCRIPT = Path(__file__).parent / "moto_as_it_is.py"
@@ -35,9 +35,9 @@ def test_every_hook_names_a_gap_that_is_watched() -> None:
     }
     others = {
         sessions.name_accounts_as_their_root.__name__,
-        deployment.version_buckets_of_templates.__name__,
-        deployment.attach_managed_policies_of_templates.__name__,
-        deployment.leave_no_value_out_of_lists.__name__,
+        stack_resources.version_buckets_of_templates.__name__,
+        stack_resources.attach_managed_policies_of_templates.__name__,
+        stack_resources.leave_no_value_out_of_lists.__name__,
         lambda_invoke.run_functions_in_the_lambda_host.__name__,
     }
     assert hooks | others == set(NAMES)
