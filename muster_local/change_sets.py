@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.cloudformation import models, responses
-from moto.cloudformation.exceptions import CloudFormationError, ValidationError
+from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormationError, ValidationError
 from moto.cloudformation.models import Change, Stack
 from moto.cloudformation.utils import generate_changeset_id, generate_stack_id, validate_create_change_set
 from moto.core.responses import ActionResult, EmptyResult
@@ -189,8 +189,19 @@ def _create(self: Any) -> ActionResult:
     )
     if kind == "UPDATE" and not made.changes and _is_the_same(stack, wanted, tags):
         made.status, made.execution_status, made.status_reason = "FAILED", "UNAVAILABLE", _NO_CHANGES
+    _make_room(backend, made)
     backend.change_sets[made.change_set_id] = made
     return ActionResult({"Id": made.change_set_id, "StackId": stack_id})
+
+
+def _make_room(backend: Any, made: ChangeSet) -> None:
+    """Let a name be used again once its change set was executed, or its stack deleted."""
+    for other in list(backend.change_sets.values()):
+        if (other.stack.name, other.change_set_name) != (made.stack.name, made.change_set_name):
+            continue
+        if other.stack is made.stack and not other.execution_status.startswith("EXECUTE"):
+            raise AlreadyExistsException(f"ChangeSet {made.change_set_name} already exists")
+        del backend.change_sets[other.change_set_id]
 
 
 def _describe(self: Any) -> ActionResult:

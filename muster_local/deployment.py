@@ -21,6 +21,7 @@ def install(store: CodeStore, changed: Callable[[Any], None]) -> None:
     """Fill CloudFormation's gaps; ``changed`` is told of every stack that was created, updated or deleted."""
     stack_resources.version_buckets_of_templates()
     stack_resources.attach_managed_policies_of_templates()
+    stack_resources.write_policies_of_templates_as_text()
     stack_resources.substitute_in_definitions_of_templates()
     stack_resources.refuse_roles_that_lambda_may_not_assume()
     stack_resources.leave_no_value_out_of_lists()

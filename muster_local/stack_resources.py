@@ -36,7 +36,7 @@ class Place:
 
 def version_buckets_of_templates() -> None:
     """Let CloudFormation switch on a bucket's versioning: moto ignores that property."""
-    _around_creation(FakeBucket, then=_version)
+    _around_creation(FakeBucket, "version", then=_version)
 
 
 def attach_managed_policies_of_templates() -> None:
@@ -44,17 +44,22 @@ def attach_managed_policies_of_templates() -> None:
 
     Policies that AWS manages are not known here, so they allow nothing: what they are for (logs) nobody calls.
     """
-    _around_creation(Role, then=_attach)
+    _around_creation(Role, "attach", then=_attach)
+
+
+def write_policies_of_templates_as_text() -> None:
+    """Keep a role's own policies as JSON, as IAM returns them: moto keeps those of templates as Python's objects."""
+    _around_creation(Role, "write", then=_put_policies)
 
 
 def substitute_in_definitions_of_templates() -> None:
     """Put a state machine's DefinitionSubstitutions into its definition: moto ignores that property."""
-    _around_creation(StateMachine, before=_substitute)
+    _around_creation(StateMachine, "substitute", before=_substitute)
 
 
 def refuse_roles_that_lambda_may_not_assume() -> None:
     """Refuse a function whose role does not trust Lambda, as Lambda does: moto takes any role that there is."""
-    _around_creation(LambdaFunction, before=_check_trust)
+    _around_creation(LambdaFunction, "trust", before=_check_trust)
 
 
 def leave_no_value_out_of_lists() -> None:
@@ -69,24 +74,41 @@ def leave_no_value_out_of_lists() -> None:
     parsing.clean_json = clean
 
 
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    before: Callable[[Properties], None]
+    then: Callable[[Any, Properties], None]
+
+
+_hooks: dict[Any, dict[str, _Hook]] = {}
+
+
 def _around_creation(
     model: Any,
+    name: str,
     *,
     before: Callable[[Properties], None] = lambda _: None,
     then: Callable[[Any, Properties], None] = lambda *_: None,
 ) -> None:
-    """Do something with every resource of a model that CloudFormation creates."""
-    inner = model.create_from_cloudformation_json
-    original = getattr(inner.__func__, "wraps", inner)
+    """Do something with every resource of a model that CloudFormation creates; a second hook of a name is the first."""
+    if model not in _hooks:
+        _hooks[model] = {}
+        _call_hooks(model)
+    _hooks[model][name] = _Hook(before, then)
+
+
+def _call_hooks(model: Any) -> None:
+    original = model.create_from_cloudformation_json
 
     def create(_model: Any, resource_name: str, cloudformation_json: Any, *more: Any, **named: Any) -> Any:
         properties = cloudformation_json.get("Properties", {})
-        before(properties)
+        for hook in _hooks[model].values():
+            hook.before(properties)
         created = original(resource_name, cloudformation_json, *more, **named)
-        then(created, properties)
+        for hook in _hooks[model].values():
+            hook.then(created, properties)
         return created
 
-    create.wraps = original  # type: ignore[attr-defined] # so that installing twice does not wrap twice
     model.create_from_cloudformation_json = classmethod(create)
 
 
@@ -101,6 +123,12 @@ def _attach(role: Any, properties: Properties) -> None:
     for arn in properties.get("ManagedPolicyArns", ()):
         if not arn.startswith("arn:aws:iam::aws:"):
             backend.attach_role_policy(arn, role.name)
+
+
+def _put_policies(role: Any, properties: Properties) -> None:
+    for policy in properties.get("Policies", ()):
+        document = policy["PolicyDocument"]
+        role.put_policy(policy["PolicyName"], document if isinstance(document, str) else json.dumps(document))
 
 
 def _substitute(properties: Properties) -> None:
@@ -193,8 +221,7 @@ def _change_role(role: Any, before: Properties, after: Properties) -> None:
     role.permissions_boundary_arn = after.get("PermissionsBoundary", "")
     for policy in before.get("Policies", ()):
         role.policies.pop(policy["PolicyName"], None)
-    for policy in after.get("Policies", ()):
-        role.put_policy(policy["PolicyName"], policy["PolicyDocument"])
+    _put_policies(role, after)
     for arn in set(before.get("ManagedPolicyArns", ())) & set(role.managed_policies):
         role.managed_policies[arn].detach_from(role)
     _attach(role, after)
@@ -225,10 +252,10 @@ def _delete_managed_policy(policy: Any, _: Properties) -> None:
 
 
 def _change_function(function: Any, _before: Properties, after: Properties) -> None:
+    """Change a function's settings. Its code is not moto's: the Lambda host runs it from where the stack says."""
     _check_trust(after)
     defaults = {"Description": "", "MemorySize": 128, "Timeout": 3, "Environment": {"Variables": {}}}
     function.update_configuration({**defaults, **after})
-    function.update_function_code(dict(after["Code"]))
 
 
 def _change_bucket(bucket: Any, _before: Properties, after: Properties) -> None:

@@ -19,7 +19,7 @@ ACCOUNT = "222222222222"
 REGION = "eu-west-1"
 
 _TRUST = {"Version": "2012-10-17", "Statement": []}
-_ROLE = {
+_ROLE: dict[str, Any] = {
     "Type": "AWS::IAM::Role",
     "Condition": "Wanted",
     "Properties": {"RoleName": "conditional", "AssumeRolePolicyDocument": _TRUST},
@@ -85,6 +85,13 @@ def read_templates_at_any_endpoint() -> bool:
     return False
 
 
+def write_policies_of_templates_as_text() -> bool:
+    properties = {**_ROLE["Properties"], "Policies": [{"PolicyName": "own", "PolicyDocument": _TRUST}]}
+    document = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}
+    role = _create_stack("300000000007", document, {}).resource_map["Role"]
+    return not isinstance(role.policies["own"], str)
+
+
 def substitute_in_definitions_of_templates() -> bool:
     definition = json.dumps({"Comment": "${Word}", "StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     properties = {
@@ -114,6 +121,7 @@ GAPS: tuple[Callable[[], bool], ...] = (
     answer_with_the_stack_that_fails,
     summarize_templates,
     read_templates_at_any_endpoint,
+    write_policies_of_templates_as_text,
     substitute_in_definitions_of_templates,
     refuse_roles_that_lambda_may_not_assume,
 )
