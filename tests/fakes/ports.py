@@ -14,8 +14,10 @@ from muster.domain.membership import (
     MembershipSummary,
 )
 from muster.domain.observed import Known, Observed, Unknown
-from muster.domain.organization import OrganizationalUnit, OrganizationSummary
-from muster.domain.responders import IncidentResponseTeam
+from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
+from muster.domain.preflight_checks import Contacts, ContactsParameter, Trail
+from muster.domain.responders import MAX_TEAM, MIN_TEAM, IncidentResponseTeam
+from muster.domain.team import TeamInMembership
 from muster.errors import (
     AbsentError,
     AlreadyThereError,
@@ -53,6 +55,14 @@ class FakeOrganizations:
     def delegated_administrators(self) -> frozenset[str]:
         with self.world.call("organizations:ListDelegatedAdministrators", self.account_id):
             return frozenset(self.world.delegated)
+    def account(self, account_id: str) -> Account:
+        operation = "organizations:DescribeAccount"
+        with self.world.call(operation, self.account_id, account_id):
+            self._check_administrator(operation)
+            if account_id not in self.world.accounts:
+                raise AbsentError(operation, self.account_id, f"no account {account_id}")
+            return self.world.accounts[account_id]
+
 
     def root_id(self) -> str:
         with self.world.call("organizations:ListRoots", self.account_id):
@@ -102,10 +112,18 @@ class FakeManagement:
     @property
     def account_id(self) -> str:
         return self.told or self.world.management_account_id
+    def enter(self) -> None:
+        with self.world.call("sts:AssumeRole", self.world.management_account_id):
+            return
+
 
     def has_triage_role(self) -> bool:
         with self.world.call("iam:GetRole", self.world.management_account_id):
             return self.world.management_account_id in self.world.triage_roles
+    def has_role(self, name: str) -> bool:
+        with self.world.call("iam:GetRole", self.world.management_account_id, name):
+            return name in self.world.management_roles
+
 
     def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
         return _listed(self.world, self.world.management_account_id, region)
@@ -295,6 +313,41 @@ class FakeDocuments:
             self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def write_text(self, key: str, text: str) -> None:
+@dataclass(frozen=True, slots=True)
+class FakeContacts:
+    """How the contacts are kept."""
+
+    world: World
+
+    def contacts(self) -> Contacts:
+        with self.world.call("ssm:DescribeParameters", SECURITY):
+            if isinstance(self.world.contacts, StoppedError):
+                return None
+            return ContactsParameter("/muster/contacts", self.world.contacts_kind, "Advanced")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeTrails:
+    """The management account's trails."""
+
+    world: World
+
+    def trails(self) -> tuple[Trail, ...]:
+        with self.world.call("cloudtrail:DescribeTrails", self.world.management_account_id):
+            return tuple(self.world.trails)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeStackSetsAccess:
+    """Whether StackSets may work in the organization."""
+
+    world: World
+
+    def organizations_access(self) -> bool:
+        with self.world.call("cloudformation:DescribeOrganizationsAccess", self.world.management_account_id):
+            return self.world.stack_sets_access
+
+
         with self.world.call("s3:PutObject", SECURITY, key):
             self.world.documents[key] = text
 

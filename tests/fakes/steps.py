@@ -3,24 +3,42 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from muster.adapters.organizations import AccountFromEither, DelegationFromEither
 from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
 from muster.domain.membership import Home
-from muster.domain.outcomes import AssessOutcome, Change, Handoff, Notice, ReportOutcome, ScopingOutcome, SignUpOutcome
+from muster.domain.outcomes import (
+    AssessOutcome,
+    Change,
+    ContactSetupOutcome,
+    Handoff,
+    Notice,
+    ReportOutcome,
+    ScopingOutcome,
+    SignUpOutcome,
+)
+from muster.domain.preflight import PreflightOutcome
+from muster.domain.preflight_checks import Vantage
 from muster.domain.scope import DesiredScope, EntireOrganization
 from muster.steps.assess import Assess
+from muster.steps.contact_setup import ContactSetup
+from muster.steps.preflight import Preflight
 from muster.steps.report import Report
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
 from tests.fakes.ports import (
+    FakeContacts,
     FakeDocuments,
     FakeManagement,
     FakeOrganizations,
     FakeReader,
     FakeResponders,
+    FakeStackSetsAccess,
+    FakeTeam,
+    FakeTrails,
     FakeTriageRoles,
     FakeWriter,
 )
-from tests.fakes.world import HOME_REGION, SECURITY, World
+from tests.fakes.world import HOME_REGION, MANAGEMENT, SECURITY, World
 
 
 def desired_state(
@@ -52,6 +70,49 @@ def desired_state(
     )
 
 
+def preflight_step(
+    world: World,
+    *,
+    account_id: str = SECURITY,
+    region: str = HOME_REGION,
+    told: str = MANAGEMENT,
+    deployed: bool = True,
+) -> Preflight:
+    """Wire Preflight for an application that runs in the given account and was told of a management account."""
+    own, management = FakeOrganizations(world, account_id), FakeOrganizations(world, MANAGEMENT)
+    return Preflight(
+        organizations=DelegationFromEither(own=own, management=management),
+        accounts=AccountFromEither(own=own, management=management),
+        management=FakeManagement(world),
+        reader=FakeReader(world, account_id, region),
+        stack_sets=FakeStackSetsAccess(world),
+        trails=FakeTrails(world),
+        contacts=FakeContacts(world),
+        documents=FakeDocuments(world) if deployed else None,
+        vantage=Vantage(
+            home=Home(account_id, region),
+            management_account_id=told,
+            own="role muster-preflight",
+            reader="role muster-management-reader",
+            deployment="muster" if deployed else None,
+        ),
+    )
+
+
+def preflight(
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    run: str = "run-1",
+    accept_unknown: tuple[str, ...] = (),
+    stops: bool = False,
+) -> PreflightOutcome:
+    """Run Preflight, for somebody to read what came out unless it ``stops``."""
+    wanted = desired or desired_state()
+    step = preflight_step(world, account_id=wanted.membership.account_id, region=wanted.membership.region)
+    return step.apply(wanted, run=run, accept_unknown=accept_unknown, stops=stops)
+
+
 def sign_up_step(world: World, *, account_id: str = SECURITY, region: str = HOME_REGION) -> SignUp:
     """Wire SignUp for an application that runs in the given account."""
     return SignUp(
@@ -65,12 +126,17 @@ def sign_up_step(world: World, *, account_id: str = SECURITY, region: str = HOME
 
 
 def sign_up(
-    world: World, desired: DesiredState | None = None, *, attempt: int = 1, last_attempt: bool = False
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    attempt: int = 1,
+    last_attempt: bool = False,
+    accept_unknown: tuple[str, ...] = (),
 ) -> SignUpOutcome:
     """Run one pass of SignUp."""
     wanted = desired or desired_state()
     step = sign_up_step(world, account_id=wanted.membership.account_id, region=wanted.membership.region)
-    return step.apply(wanted, attempt=attempt, last_attempt=last_attempt)
+    return step.apply(wanted, attempt=attempt, last_attempt=last_attempt, accept_unknown=accept_unknown)
 
 
 def scope(

@@ -10,6 +10,7 @@ from typing import Any
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, Association, Membership, MembershipSummary
 from muster.domain.organization import Account, AccountState, OrganizationalUnit
 from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.preflight_checks import Trail
 from muster.errors import StoppedError
 
 MANAGEMENT = "111111111111"
@@ -33,6 +34,13 @@ WRITES = frozenset(
 TEAM = tuple(IncidentResponder(f"Responder {each}", "Analyst", f"responder{each}@example.com") for each in range(3))
 
 type ErrorMaker = Callable[[str, str], Exception]
+TRAIL = Trail(
+    f"arn:aws:cloudtrail:us-east-1:{MANAGEMENT}:trail/organization",
+    "us-east-1",
+    is_logging=True,
+    has_own_selectors=False,
+)
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class World:
     delegated: set[str] = field(default_factory=set)
     triage_roles: set[str] = field(default_factory=set)
     unreadable_roles: set[str] = field(default_factory=set)
+    management_roles: set[str] = field(default_factory=set)
     disabled_regions: set[tuple[str, str]] = field(default_factory=set)
     memberships: list[SimulatedMembership] = field(default_factory=list)
     associations: dict[str, Association] = field(default_factory=dict)
@@ -92,6 +101,9 @@ class World:
     propagated: bool = True
     contacts: IncidentResponseTeam | StoppedError = TEAM
     now: datetime = START
+    stack_sets_access: bool = True
+    contacts_kind: str = "SecureString"
+    trails: list[Trail] = field(default_factory=lambda: [TRAIL])
     page_size: int = 20
     empty_pages: set[int] = field(default_factory=set)
     documents: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from muster.domain.observed import Observed
 from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
 from muster.domain.responders import IncidentResponseTeam
 
+from muster.domain.preflight_checks import Contacts, Trail
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
@@ -53,6 +54,22 @@ class InventoryReader(OrganizationReader, Protocol):
     """Reads the units and accounts of the organization."""
 
     def root_id(self) -> str:
+class AccountReader(Protocol):
+    """Reads single accounts of the organization."""
+
+    def account(self, account_id: str) -> Account:
+        """Return one account. Raises DeniedError, AbsentError (not in the organization)."""
+        ...
+
+
+class TrailReader(Protocol):
+    """Reads the management account's trails."""
+
+    def trails(self) -> tuple[Trail, ...]:
+        """Return those that record us-east-1. Raises DeniedError."""
+        ...
+
+
         """Return the id of the root (``r-…``). Raises DeniedError."""
         ...
 
@@ -69,8 +86,8 @@ class InventoryReader(OrganizationReader, Protocol):
         ...
 
 
-class ManagementAccount(Protocol):
-    """The management account: one read, and the three writes that onboarding needs there, each once."""
+class ManagementReader(Protocol):
+    """The management account as far as a reader looks into it."""
 
     @property
     def account_id(self) -> str:
@@ -88,6 +105,22 @@ class ManagementAccount(Protocol):
     def enable_trusted_access(self) -> None:
         """Enable trusted access for Security Incident Response. Raises DeniedError."""
         ...
+
+
+class ManagementSurvey(ManagementReader, Protocol):
+    """What Preflight looks at there besides."""
+
+    def enter(self) -> None:
+        """Assume the reader. Raises DeniedError."""
+        ...
+
+    def has_role(self, name: str) -> bool:
+        """Tell whether a role exists there. Raises DeniedError."""
+        ...
+
+
+class ManagementAccount(ManagementReader, Protocol):
+    """The management account, and the three writes that onboarding needs there, each once."""
 
     def create_triage_role(self) -> None:
         """Create the triage service-linked role. Raises DeniedError, AlreadyThereError."""
@@ -192,3 +225,72 @@ class RunDocuments(Protocol):
     def write_text(self, key: str, text: str) -> None:
         """Store a plain text."""
         ...
+class ContactsReader(Protocol):
+    """Reads how the contacts are kept, and never the contacts."""
+
+    def contacts(self) -> Contacts:
+        """Return what is known without the value; None when there is nothing. Raises DeniedError."""
+        ...
+
+
+class StackSetReader(StackSetsAccessReader, Protocol):
+    """Reads StackSets in the management account, each in the Region that is asked for."""
+
+    def stack_set(self, where: DesiredStackSet) -> StackSet | None:
+        """Return the StackSet, or None when there is none of that name. Raises DeniedError."""
+        ...
+
+    def names(self, region: str) -> frozenset[str]:
+        """Return the names of all active StackSets of a Region. Raises DeniedError."""
+        ...
+
+    def instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
+        """Return every instance. Raises DeniedError, AbsentError."""
+        ...
+
+    def operations(self, where: DesiredStackSet) -> tuple[StackSetOperation, ...]:
+        """Return every operation that the service remembers. Raises DeniedError, AbsentError."""
+        ...
+
+
+class StackSetWriter(Protocol):
+    """Writes to one StackSet: additions and switches that turn on. Nothing here deletes, or replaces a template.
+
+    Each may raise DeniedError and RefusedError. What starts an operation also raises AbsentError,
+    NotYetConsistentError (another operation is going on) and AlreadyThereError (the operation was started before).
+    """
+
+    def activate_access(self) -> None:
+        """Let StackSets work in the organization."""
+        ...
+
+    def create(self, where: DesiredStackSet, *, ec2_triage: bool, token: str) -> None:
+        """Create it from our template; the same token again is the same call. Raises AlreadyThereError."""
+        ...
+
+    def update(self, where: DesiredStackSet, write: UpdateStackSet, operation_id: str) -> None:
+        """Keep the template and switch on what is to be switched on."""
+        ...
+
+    def create_instances(self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str) -> None:
+        """Deploy below the root or a unit."""
+        ...
+
+    def update_instances(self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str) -> None:
+        """Deploy again where an instance is."""
+        ...
+
+
+class ContainmentRoleReader(Protocol):
+    """Reads which of the two containment roles are in an account."""
+
+    @property
+    def reaches_members(self) -> bool:
+        """Tell whether a reader is deployed in the members at all."""
+        ...
+
+    def found(self, account_id: str) -> Observed[frozenset[str]]:
+        """Return the names that exist; Unknown where no reader is deployed or it was denied."""
+        ...
+
+

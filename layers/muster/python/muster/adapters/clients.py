@@ -10,9 +10,11 @@ from botocore.config import Config
 from muster.adapters.translate import translated
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_security_ir import SecurityIncidentResponseClient
+    from mypy_boto3_ssm import SSMClient
 
 GLOBAL_REGION = "us-east-1"
 """Where Organizations and IAM answer; and, being enabled everywhere, where STS is asked for roles of other accounts:
@@ -34,11 +36,16 @@ class Clients:
     account_id: str
     role_arn: str | None = None
     session_name: str = "muster"
+    endpoint_url: str | None = None
     _probes: dict[str, "SecurityIncidentResponseClient"] = field(default_factory=dict, repr=False)
 
     def through(self, role_arn: str) -> "Clients":
         """Return the clients of a role in another account."""
-        return Clients(self.session, role_arn.split(":")[4], role_arn)
+        return Clients(self.session, role_arn.split(":")[4], role_arn, endpoint_url=self.endpoint_url)
+
+    def enter(self) -> None:
+        """Assume the role, where there is one, before anything is read. Raises DeniedError."""
+        _ = self._credentials
 
     @cached_property
     def _credentials(self) -> dict[str, str]:
@@ -65,6 +72,22 @@ class Clients:
         client: IAMClient = self._client("iam", GLOBAL_REGION)
         return client
 
+    @cached_property
+    def cloudtrail(self) -> Any:  # noqa: ANN401 - there are no stubs for it here
+        """CloudTrail where it has the events of Organizations and IAM."""
+        return self._client("cloudtrail", GLOBAL_REGION)
+
+    def cloudformation(self, region: str) -> "CloudFormationClient":
+        """CloudFormation in one Region."""
+        client: CloudFormationClient = self._client("cloudformation", region)
+        return client
+
+    @cached_property
+    def ssm(self) -> "SSMClient":
+        """Parameter Store in the session's Region."""
+        client: SSMClient = self._client("ssm", self.session.region_name)
+        return client
+
     def security_ir(self, region: str) -> "SecurityIncidentResponseClient":
         """Security Incident Response in one Region."""
         if region not in self._probes:
@@ -72,4 +95,6 @@ class Clients:
         return self._probes[region]
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - the properties know the type
-        return self.session.client(service, region_name=region, config=CONFIG, **self._credentials)  # type: ignore[call-overload]
+        return self.session.client(  # type: ignore[call-overload]
+            service, region_name=region, endpoint_url=self.endpoint_url, config=CONFIG, **self._credentials
+        )

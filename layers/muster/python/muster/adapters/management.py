@@ -7,15 +7,14 @@ from muster.adapters.membership import list_memberships
 from muster.adapters.translate import translated
 from muster.domain.membership import SERVICE_PRINCIPAL, TRIAGE_ROLE_NAME, TRIAGE_SERVICE_PRINCIPAL, MembershipSummary
 from muster.errors import AbsentError, AlreadyThereError, RefusedError
-from muster.ports import ManagementAccount
+from muster.ports import ManagementAccount, ManagementReader, ManagementSurvey
 
 
 @dataclass(frozen=True)
-class ManagementThroughRoles(ManagementAccount):
-    """Reads as the reader role, writes as the onboarding role."""
+class ManagementThroughReader(ManagementReader):
+    """Reads as the reader role."""
 
     reader: Clients
-    onboarding: Clients
 
     @property
     def account_id(self) -> str:
@@ -29,6 +28,26 @@ class ManagementThroughRoles(ManagementAccount):
     def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
         """Read ListMemberships as the management account."""
         return list_memberships(self.reader, region)
+
+
+@dataclass(frozen=True)
+class ManagementSurveyed(ManagementThroughReader, ManagementSurvey):
+    """Looks at what a run will meet there."""
+
+    def enter(self) -> None:
+        """Call AssumeRole, once for all that is read afterwards."""
+        self.reader.enter()
+
+    def has_role(self, name: str) -> bool:
+        """Read GetRole."""
+        return has_role(self.reader, name)
+
+
+@dataclass(frozen=True)
+class ManagementThroughRoles(ManagementThroughReader, ManagementAccount):
+    """Reads as the reader role, writes as the onboarding role."""
+
+    onboarding: Clients
 
     def enable_trusted_access(self) -> None:
         """Call EnableAWSServiceAccess."""
@@ -56,9 +75,14 @@ class ManagementThroughRoles(ManagementAccount):
 
 def has_triage_role(clients: Clients) -> bool:
     """Tell whether the triage service-linked role exists in the clients' account. Raises DeniedError."""
+    return has_role(clients, TRIAGE_ROLE_NAME)
+
+
+def has_role(clients: Clients, name: str) -> bool:
+    """Tell whether a role exists in the clients' account. Raises DeniedError."""
     try:
         with translated("iam:GetRole", clients.account_id):
-            clients.iam.get_role(RoleName=TRIAGE_ROLE_NAME)
+            clients.iam.get_role(RoleName=name)
     except AbsentError:
         return False
     return True

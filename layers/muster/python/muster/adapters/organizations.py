@@ -10,13 +10,13 @@ from muster.adapters.translate import translated
 from muster.domain.membership import SERVICE_PRINCIPAL
 from muster.domain.organization import Account, AccountState, OrganizationalUnit, OrganizationSummary
 from muster.errors import DeniedError
-from muster.ports import AccountPage, DelegationReader, InventoryReader
+from muster.ports import AccountPage, AccountReader, DelegationReader, InventoryReader
 
 PAGE_SIZE = 20
 
 
 @dataclass
-class Organizations(DelegationReader, InventoryReader):
+class Organizations(DelegationReader, InventoryReader, AccountReader):
     """Reads Organizations as one identity."""
 
     clients: Clients
@@ -47,6 +47,12 @@ class Organizations(DelegationReader, InventoryReader):
             "list_delegated_administrators", "DelegatedAdministrators", ServicePrincipal=SERVICE_PRINCIPAL
         )
         return frozenset(str(item["Id"]) for item in found)
+
+    def account(self, account_id: str) -> Account:
+        """Read DescribeAccount."""
+        with translated("organizations:DescribeAccount", self.clients.account_id):
+            found = self.clients.organizations.describe_account(AccountId=account_id)["Account"]
+        return _account(found)
 
     def root_id(self) -> str:
         """Read ListRoots; an organization has one root."""
@@ -121,6 +127,21 @@ class DelegationFromEither(DelegationReader):
             return self.own.delegated_administrators()
         except DeniedError:
             return self.management.delegated_administrators()
+
+
+@dataclass(frozen=True)
+class AccountFromEither(AccountReader):
+    """Reads in the application's own account where that is allowed, else through the reader."""
+
+    own: AccountReader
+    management: AccountReader
+
+    def account(self, account_id: str) -> Account:
+        """Read where it is allowed."""
+        try:
+            return self.own.account(account_id)
+        except DeniedError:
+            return self.management.account(account_id)
 
 
 def _account(item: Mapping[str, Any]) -> Account:

@@ -40,6 +40,7 @@ ABSENT = frozenset(
     {
         "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404", "ParameterNotFound",
         "OrganizationalUnitNotFoundException", "ParentNotFoundException", "AWSOrganizationsNotInUseException",
+        "AccountNotFoundException",
     }
 )  # fmt: skip
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})

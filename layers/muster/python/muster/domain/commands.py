@@ -17,6 +17,97 @@ def _command(*words: str) -> str:
     return shlex.join(("aws", *words))
 
 
+def describe_organization() -> str:
+    """Show the organization of the account in use."""
+    return _command("organizations", "describe-organization")
+
+
+def enable_all_features() -> str:
+    """Ask every invited account to accept all features."""
+    return _command("organizations", "enable-all-features")
+
+
+def describe_account(account_id: str) -> str:
+    """Show the state of one account."""
+    return _command("organizations", "describe-account", "--account-id", account_id)
+
+
+def deploy_management_stack(deployment: str, home: Home, *, organization_id: str | None) -> str:
+    """Give the management account its reader role; to be run there, at the root of the repository."""
+    command = _command(
+        "cloudformation",
+        "deploy",
+        *("--template-file", "stacks/management-account.yaml"),
+        *("--stack-name", f"{deployment}-management"),
+        *("--capabilities", "CAPABILITY_NAMED_IAM"),
+        *("--region", home.region),
+        *("--parameter-overrides", "Access=read", f"DeploymentName={deployment}"),
+        f"ApplicationAccountId={home.account_id}",
+    )
+    look_up = f'"$({describe_organization()} --query Organization.Id --output text)"'
+    return f"{command} OrganizationId={organization_id or look_up}"
+
+
+def read_region(region: str) -> str:
+    """Show whether a Region is enabled in the account in use."""
+    return _command("account", "get-region-opt-status", "--region-name", region)
+
+
+def enable_region(region: str) -> str:
+    """Enable a Region in the account in use."""
+    return _command("account", "enable-region", "--region-name", region)
+
+
+def list_memberships(region: str) -> str:
+    """Show the memberships that the account in use sees in a Region."""
+    return _command("security-ir", "list-memberships", "--region", region)
+
+
+def list_memberships_in(regions: Iterable[str]) -> str:
+    """Show the memberships that the account in use sees in each of the Regions."""
+    return f'for region in {shlex.join(regions)}; do aws security-ir list-memberships --region "$region"; done'
+
+
+def read_role(name: str) -> str:
+    """Show one role of the account in use."""
+    return _command("iam", "get-role", "--role-name", name)
+
+
+def find_stack_of(role_name: str) -> str:
+    """Show which stack of the account and Region in use made a role, if one did."""
+    return _command("cloudformation", "describe-stack-resources", "--physical-resource-id", role_name)
+
+
+def read_stack_sets_access() -> str:
+    """Show whether StackSets have trusted access to the organization."""
+    return _command("cloudformation", "describe-organizations-access", "--region", "us-east-1")
+
+
+def activate_stack_sets_access() -> str:
+    """Give StackSets trusted access to the organization."""
+    return _command("cloudformation", "activate-organizations-access", "--region", "us-east-1")
+
+
+def describe_trails() -> str:
+    """Show the trails that record us-east-1."""
+    return _command("cloudtrail", "describe-trails", "--region", "us-east-1")
+
+
+def start_logging(trail_arn: str, region: str) -> str:
+    """Let a trail record."""
+    return _command("cloudtrail", "start-logging", "--name", trail_arn, "--region", region)
+
+
+def get_event_selectors(trail_arn: str, region: str) -> str:
+    """Show which events a trail records."""
+    return _command("cloudtrail", "get-event-selectors", "--trail-name", trail_arn, "--region", region)
+
+
+def delete_parameter(name: str) -> str:
+    """Delete a parameter of Parameter Store."""
+    return _command("ssm", "delete-parameter", "--name", name)
+
+
 def list_trusted_access() -> str:
     """Show which services have trusted access."""
     return _command("organizations", "list-aws-service-access-for-organization")
@@ -44,7 +135,7 @@ def register_delegated_administrator(account_id: str) -> str:
 
 def read_triage_role() -> str:
     """Show the triage service-linked role of the account in use."""
-    return _command("iam", "get-role", "--role-name", TRIAGE_ROLE_NAME)
+    return read_role(TRIAGE_ROLE_NAME)
 
 
 def create_triage_role() -> str:

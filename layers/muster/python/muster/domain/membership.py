@@ -17,6 +17,13 @@ SUPPORTED_REGIONS = (
     "ap-south-1", "ap-south-2", "ap-northeast-1", "ap-northeast-2", "ap-southeast-1", "ap-southeast-2",
     "ap-southeast-3", "ap-southeast-4", "ap-east-1", "me-south-1", "me-central-1", "af-south-1",
 )  # fmt: skip
+OPT_IN_REGIONS = frozenset(
+    {
+        "af-south-1", "ap-east-1", "ap-south-2", "ap-southeast-3", "ap-southeast-4",
+        "eu-central-2", "eu-south-1", "eu-south-2", "me-central-1", "me-south-1",
+    }
+)  # fmt: skip
+"""Those of the supported Regions that an account has to enable before anything can be there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from muster.domain.desired import Mode
 from muster.domain.diagnosis import Cause, Coverage
 from muster.domain.membership import Home
 from muster.domain.outcomes import Change, Handoff, Notice, ReportStatus
+from muster.domain.service_terms import SUBJECTS as TERMS
 
 SCHEMA = 1
 MAX_ACCOUNTS = 20
@@ -76,7 +77,8 @@ class RunReport:
             "accounts": sorted((each.id, each.coverage, each.cause or "") for each in self.in_need),
             "excess": self.excess,
             "handoffs": sorted((each.to.value, each.what) for each in self.handoffs),
-            "notices": sorted({each.subject for each in self.notices}),
+            # The terms are told as long as there is no membership; that they end with it is no news.
+            "notices": sorted({each.subject for each in self.notices} - TERMS),
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

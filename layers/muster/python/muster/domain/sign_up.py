@@ -12,13 +12,14 @@ from muster.domain.desired import DesiredMembership
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home, MembershipSummary
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import Handoff, HandoffTo
+from muster.domain.service_terms import TERMS
 
 type MembershipView = Observed[tuple[MembershipSummary, ...]]
 """What one account saw in one Region."""
 
 
-def object_to_home(wanted: DesiredMembership, home: Home) -> str | None:
-    """Return what keeps the membership from being here for life, with the remedy; None when a person confirmed it."""
+def object_to_place(wanted: DesiredMembership, home: Home) -> str | None:
+    """Return why there can be no membership where it is wanted from here, with the remedy; None when there can."""
     designated = Home(wanted.account_id, wanted.region)
     if wanted.region not in SUPPORTED_REGIONS:
         return (
@@ -30,11 +31,19 @@ def object_to_home(wanted: DesiredMembership, home: Home) -> str | None:
             f"the application stands in {home}, but the desired state wants the membership in {designated}; "
             f"deploy the stack there, or correct membership.account and membership.region"
         )
-    if wanted.confirmed_as != str(designated):
+    return None
+
+
+def object_to_home(wanted: DesiredMembership, home: Home) -> str | None:
+    """Return what keeps the membership from being here for life, with the remedy; None when a person confirmed it."""
+    if objection := object_to_place(wanted, home):
+        return objection
+    if wanted.confirmed_as != str(home):
         found = "is not set" if wanted.confirmed_as is None else f'says "{wanted.confirmed_as}"'
+        terms = "".join(f"\n{each.subject}: {each.detail}" for each in TERMS)
         return (
             f"membership.confirmed_as {found}; account and Region cannot be changed later, so confirm them once: "
-            f'write membership.confirmed_as: "{designated}"'
+            f'write membership.confirmed_as: "{home}". Know before you do:{terms}'
         )
     return None
 
@@ -198,10 +207,14 @@ class MembershipConflict:
 
 @dataclass(frozen=True, slots=True)
 class MembershipUnclear:
-    """Nothing Active was seen, but these Regions could not be read from any account."""
+    """Nothing Active was seen, but these Regions could not be read from any account.
+
+    ``generation`` counts the memberships that home is known to have had before.
+    """
 
     regions: tuple[str, ...]
     why: str
+    generation: int = 0
 
 
 type MembershipSearch = MembershipFound | NoMembership | MembershipConflict | MembershipUnclear
@@ -236,9 +249,10 @@ def judge_memberships(views: Mapping[str, Sequence[MembershipView]], home: Home)
         for region, answers in sorted(views.items())
         if all(isinstance(answer, Unknown) for answer in answers) and isinstance(answers[0], Unknown)
     }
+    generation = sum(Home(row.account_id, row.region) == home for row in seen.values())
     if unread:
-        return MembershipUnclear(tuple(unread), next(iter(unread.values())))
-    return NoMembership(sum(Home(row.account_id, row.region) == home for row in seen.values()))
+        return MembershipUnclear(tuple(unread), next(iter(unread.values())), generation)
+    return NoMembership(generation)
 
 
 def _rows(answer: MembershipView) -> tuple[MembershipSummary, ...]:

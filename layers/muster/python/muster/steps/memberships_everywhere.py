@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from muster.domain.membership import SUPPORTED_REGIONS, Home, MembershipSummary
 from muster.domain.observed import Known, Unknown
-from muster.domain.organization import OrganizationSummary
 from muster.domain.sign_up import (
     MembershipConflict,
     MembershipFound,
@@ -15,7 +14,7 @@ from muster.domain.sign_up import (
     judge_memberships,
 )
 from muster.errors import MembershipConflictError, OrganizationNotReadyError, RegionNotEnabledError, TransientError
-from muster.ports import ManagementAccount, MembershipReader
+from muster.ports import ManagementReader, MembershipReader
 from muster.steps.reading import observe
 
 
@@ -27,17 +26,18 @@ class MembershipsEverywhere:
     """
 
     reader: MembershipReader
-    management: ManagementAccount
+    management: ManagementReader
     home: Home
+    observe: Callable[[Callable[[], tuple[MembershipSummary, ...]]], MembershipView] = observe
     from_home: dict[str, MembershipView] = field(default_factory=dict)
     from_management: dict[str, MembershipView] = field(default_factory=dict)
     _transient: TransientError | None = None
 
-    def look(self, organization: OrganizationSummary) -> None:
+    def look(self, management_account_id: str) -> None:
         """Look in every Region from both accounts, so that a membership elsewhere is found before the first write."""
         for region in SUPPORTED_REGIONS:
             self._look_from_home(region)
-            if organization.management_account_id != self.home.account_id:
+            if management_account_id != self.home.account_id:
                 self.from_management[region] = self._look_from(self.management.memberships, region)
 
     def look_again_where_unknown(self) -> None:
@@ -79,7 +79,7 @@ class MembershipsEverywhere:
     def _look_at_home(self) -> MembershipView:
         """Read the view that decides: a passing failure is raised, to be tried again, and not noted."""
         try:
-            return observe(lambda: self.reader.memberships(self.home.region))
+            return self.observe(lambda: self.reader.memberships(self.home.region))
         except RegionNotEnabledError as error:
             raise OrganizationNotReadyError(
                 f"Region {self.home.region} is not enabled in account {self.home.account_id}: {error.said}. "
@@ -89,7 +89,7 @@ class MembershipsEverywhere:
     def _look_from(self, memberships: Callable[[str], tuple[MembershipSummary, ...]], region: str) -> MembershipView:
         """Read a view that does not decide by itself."""
         try:
-            return observe(lambda: memberships(region))
+            return self.observe(lambda: memberships(region))
         except RegionNotEnabledError:
             return Known(())  # nothing can be where the Region is not enabled
         except TransientError as error:

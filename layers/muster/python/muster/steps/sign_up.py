@@ -1,6 +1,6 @@
 """SignUp: one Active membership at home, with all that it needs in the management account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from muster.domain import commands
@@ -10,6 +10,7 @@ from muster.domain.membership import Home, Membership, MembershipSummary
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, SignUpOutcome
+from muster.domain.preflight import CheckId
 from muster.domain.responders import IncidentResponseTeam
 from muster.domain.scope import EntireOrganization
 from muster.domain.sign_up import (
@@ -48,6 +49,7 @@ class _Pass:
     desired: DesiredState
     attempt: int
     last_attempt: bool
+    accepted: Collection[str]
     changes: list[Change] = field(default_factory=list)
     handoffs: list[Handoff] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -72,22 +74,25 @@ class SignUp:
     responders: ResponderReader
     home: Home
 
-    def apply(self, desired: DesiredState, *, attempt: int, last_attempt: bool) -> SignUpOutcome:
+    def apply(
+        self, desired: DesiredState, *, attempt: int, last_attempt: bool, accept_unknown: Collection[str] = ()
+    ) -> SignUpOutcome:
         """Bring the organization to one Active membership at home. Conflicts stop before the first write.
 
         What this access or mode does not allow is handed off. ``waiting_for`` asks for another attempt, and is not
         given on the last one unless the membership is there already.
         """
+        ``accept_unknown`` with "memberships" in it lets Regions that nobody could look into count as empty.
         if objection := object_to_home(desired.membership, self.home):
             raise NotConfirmedError(objection)
         organization = self._organization()
         prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
         lacks = prerequisites.look(organization)
         everywhere = MembershipsEverywhere(self.reader, self.management, self.home)
-        everywhere.look(organization)
+        everywhere.look(organization.management_account_id)
         found = everywhere.judge_or_retry()
 
-        this = _Pass(desired, attempt, last_attempt)
+        this = _Pass(desired, attempt, last_attempt, accept_unknown)
         allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
         # An unusable team stops the run before the first write, not half-way.
         team = None if isinstance(found, MembershipFound) or not allowed else self.responders.team()
@@ -155,8 +160,19 @@ class SignUp:
             case MembershipUnclear(regions, why):
                 raise MembershipUnknownError(
                     f"whether a membership exists could not be read in {', '.join(regions)} ({why}), and unknown is "
+            case MembershipUnclear(regions, why, generation) if CheckId.MEMBERSHIPS in this.accepted:
+                places = ", ".join(regions)
+                this.notices.append(
+                    Notice(
+                        "memberships elsewhere are unknown, and that was accepted",
+                        f"nobody could look into {places} ({why})",
+                    )
+                )
+                token = client_token(organization.id, self.home, this.desired.membership.name, generation)
+                return self._create(team, token, everywhere, this)
                     f"not absent. Allow security-ir:ListMemberships there for the management account's reader or for "
-                    f"account {self.home.account_id}, and run again"
+                    f"account {self.home.account_id}, and run again; or, if you know that there is none, accept it for "
+                    f"one run: muster onboard --accept-unknown {CheckId.MEMBERSHIPS}"
                 )
 
     def _create(
