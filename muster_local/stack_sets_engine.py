@@ -5,13 +5,12 @@ Region than tolerated end it: what has not started is cancelled (API reference, 
 """
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 
 from muster_local import stack_sets_stacks
 from muster_local.organization_tree import Position
 from muster_local.simulation import World
-from muster_local.stack_sets_model import Instance, Operation, StackSet, Target
+from muster_local.stack_sets_model import Instance, Operation, Place, StackSet, Target
 from muster_local.stack_sets_stacks import StackFailedError
 
 PAST_TOLERANCE = "Cancelled since failure tolerance has exceeded"
@@ -23,7 +22,7 @@ def settle(world: World) -> None:
     now = world.clock.now()
     for stack_set in world.stack_sets:
         if stack_set.status == "ACTIVE":
-            _follow_the_organization(world, stack_set, now)
+            _follow_the_organization(world, stack_set)
             _go_on(world, stack_set, now)
 
 
@@ -181,50 +180,69 @@ def _meet_obstacles(world: World, instance: Instance, action: str) -> None:
 # --- automatic deployment ---
 
 
-def _follow_the_organization(world: World, stack_set: StackSet, now: datetime) -> None:
+def _follow_the_organization(world: World, stack_set: StackSet) -> None:
     """Queue an operation for each account that has come into the targets or gone out of them since the last look.
 
     Automatic operations have no preferences and ignore account filters; what runs already makes them wait.
     """
-    since, stack_set.looked_at = stack_set.looked_at, now
     if not stack_set.auto_deployment.get("Enabled") or not world.stack_sets_access:
+        stack_set.seen = None
         return
-    for moment, account, before, after in _moves(world, since, now):
-        for region, units in stack_set.units.items():
-            was, is_in = _unit_of(world, units, before), _unit_of(world, units, after)
-            instance = stack_set.instances.get((account, region))
-            if is_in is None and was is not None and instance is not None:
-                _queue(stack_set, "DELETE", moment, Target(account, region, instance.unit_id))
-            elif is_in is not None and was is None:
-                _queue(stack_set, "CREATE", moment, Target(account, region, is_in))
-            elif is_in is not None and instance is not None:
-                instance.unit_id = is_in
+    seen, stack_set.seen = stack_set.seen, {account: _parent(world, account) for account in world.tree.positions}
+    if seen is None:
+        return
+    for account, parent in stack_set.seen.items():
+        before = seen.get(account)
+        if parent != before and account != world.tree.management_account_id:
+            for region, units in stack_set.units.items():
+                was, now = _unit_of(world, units, before), _unit_of(world, units, parent)
+                _follow(world, stack_set, (account, region), was, now)
 
 
-def _moves(world: World, since: datetime, now: datetime) -> list[tuple[datetime, str, Position | None, Position]]:
-    return sorted(_unsorted_moves(world, since, now), key=lambda move: move[0])
+def _follow(world: World, stack_set: StackSet, place: Place, was: str | None, now: str | None) -> None:
+    """Do what follows from an account's move from below one target, or none, to below another, or none."""
+    instance = stack_set.instances.get(place)
+    if now is None and was is not None and (instance is not None or _is_awaited(stack_set, place)):
+        _queue(world, stack_set, "DELETE", Target(*place, was))
+    elif now is not None and was is None:
+        _queue(world, stack_set, "CREATE", Target(*place, now))
+    elif now is not None and instance is not None:
+        instance.unit_id = now
 
 
-def _unsorted_moves(
-    world: World, since: datetime, now: datetime
-) -> Iterator[tuple[datetime, str, Position | None, Position]]:
-    for account, positions in world.tree.positions.items():
-        if account == world.tree.management_account_id or positions[-1].since <= since:
-            continue
-        for index, position in enumerate(positions):
-            before = positions[index - 1] if index else None
-            moved = before is None or before.parent_id != position.parent_id
-            if moved and since < position.since <= now:
-                yield position.since, account, before, position
+def _is_awaited(stack_set: StackSet, place: Place) -> bool:
+    """Whether an operation that has not ended will make an instance there."""
+    return any(
+        (target.account, target.region) == place
+        for operation in stack_set.operations
+        if operation.is_unfinished
+        for target in operation.targets
+    )
 
 
-def _unit_of(world: World, units: list[str], position: Position | None) -> str | None:
-    if position is None or position.parent_id is None:
-        return None
-    nearest = [unit for unit in world.tree.path_to(position.parent_id) if unit in units]
+def _parent(world: World, account: str) -> str | None:
+    position = world.tree.position(account)
+    return None if position is None else position.parent_id
+
+
+def _unit_of(world: World, units: list[str], parent: str | None) -> str | None:
+    """Return the target that is nearest to a parent of accounts, itself included."""
+    nearest = [unit for unit in world.tree.path_to(parent) if unit in units] if parent is not None else []
     return nearest[-1] if nearest else None
 
 
-def _queue(stack_set: StackSet, action: str, moment: datetime, target: Target) -> None:
+def _moved_at(world: World, account: str) -> datetime:
+    """Return since when the account has been where it is."""
+    now, parent = world.clock.now(), _parent(world, account)
+    moment = now
+    for position in reversed([one for one in world.tree.positions[account] if one.since <= now]):
+        if position.parent_id != parent:
+            break
+        moment = position.since
+    return moment
+
+
+def _queue(world: World, stack_set: StackSet, action: str, target: Target) -> None:
     retain = bool(stack_set.auto_deployment.get("RetainStacksOnAccountRemoval"))
+    moment = _moved_at(world, target.account)
     stack_set.operations.append(Operation(new_id(stack_set), action, moment, [target], retain_stacks=retain))

@@ -149,14 +149,14 @@ class StackSet:
     auto_deployment: Mapping[str, Any]
     managed_execution: bool
     description: str
-    looked_at: datetime
-    """Until when the organization has been watched for accounts that come and go."""
     status: str = "ACTIVE"
     is_modified: bool = False
     instances: dict[Place, Instance] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
     units: dict[str, list[str]] = field(default_factory=dict)
     """The root or the units that are targeted, by Region."""
+    seen: dict[str, str | None] | None = None
+    """Each account's parent when somebody last looked, while automatic deployment watches them."""
 
     @property
     def arn(self) -> str:

@@ -128,7 +128,6 @@ def create_stack_set(caller: Caller, request: Request) -> Answer:
         auto_deployment=auto_deployment,
         managed_execution=bool(request.get("ManagedExecution", {}).get("Active")),
         description=request.get("Description", ""),
-        looked_at=world.clock.now(),
     )
     world.stack_sets.append(stack_set)
     if token := request.get("ClientRequestToken"):

@@ -1,0 +1,109 @@
+"""What moto's StackSets do on their own. A test that fails here means that moto has closed a gap: look what is left."""
+
+import json
+from typing import Any
+
+import pytest
+from moto.cloudformation import models as cloudformation
+from moto.cloudformation.models import CloudFormationBackend, cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
+from moto.iam.models import Role, iam_backends
+
+from muster_local import stack_sets, stack_sets_stacks
+from tests.embedded_cloud.small_world import HOME, LOG_ARCHIVE, MANAGEMENT, SHOP, SmallWorld
+from tests.embedded_cloud.stack_set_world import NAME, ROLE, TRUST, StackSets, template
+
+
+def moto(cloud: SmallWorld, **targets: Any) -> CloudFormationBackend:
+    """moto's own backend with a set that was deployed below the root."""
+    backend = cloudformation_backends[MANAGEMENT][HOME]
+    backend.create_stack_set(NAME, template(ROLE), {}, {}, "SERVICE_MANAGED", None, None, None)
+    targets = targets or {"OrganizationalUnitIds": [cloud.world.tree.root_id]}
+    backend.create_stack_instances(NAME, [], [HOME], [], targets)
+    return backend
+
+
+def accounts(backend: CloudFormationBackend) -> set[str]:
+    return {str(instance["Account"]) for instance in backend.list_stack_instances(NAME)}
+
+
+def role_names(account: str) -> set[str]:
+    return {role.name for role in iam_backends[account]["aws"].roles.values()}
+
+
+def test_moto_has_no_organizations_access() -> None:
+    assert not hasattr(CloudFormationResponse, "activate_organizations_access")
+    assert stack_sets.PRINCIPAL not in stack_sets.delegable_services
+
+
+def test_moto_deploys_at_once_and_to_the_management_account_as_well(cloud: SmallWorld) -> None:
+    backend = moto(cloud)
+    assert backend.list_stack_set_operations(NAME)[0]["Status"] == "SUCCEEDED"
+    assert MANAGEMENT in accounts(backend)
+
+
+def test_moto_looks_one_unit_deep(cloud: SmallWorld) -> None:
+    backend = moto(cloud)
+    assert LOG_ARCHIVE in accounts(backend)
+    assert SHOP not in accounts(backend)
+
+
+def test_moto_takes_a_name_twice_and_iam_resources_without_a_capability(cloud: SmallWorld) -> None:
+    backend = moto(cloud)
+    backend.create_stack_set(NAME, template(ROLE), {}, {}, "SERVICE_MANAGED", None, None, None)
+    assert len(backend.list_stack_sets()) == 2
+
+
+def test_moto_puts_up_with_no_failed_account(cloud: SmallWorld) -> None:
+    StackSets(cloud).create_role_by_hand(LOG_ARCHIVE)
+    with pytest.raises(Exception, match="already exists"):
+        moto(cloud)
+
+
+def test_moto_follows_no_account_that_moves(cloud: SmallWorld) -> None:
+    backend = moto(cloud)
+    cloud.organizations().create_account(Email="new@example.com", AccountName="New")
+    before = accounts(backend)
+    cloud.advance(minutes=60)
+    cloud.organizations().describe_organization()
+    assert accounts(backend) == before
+
+
+def test_moto_lets_no_member_see_its_stacks(cloud: SmallWorld) -> None:
+    moto(cloud)
+    assert not cloudformation_backends[LOG_ARCHIVE][HOME].stacks
+
+
+def test_moto_parses_a_template_anew_for_each_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = cloudformation.yaml.load
+    monkeypatch.setattr(cloudformation.yaml, "load", lambda text, **how: (read.append(text), original(text, **how))[1])
+    for _ in range(2):
+        stack_sets_stacks.unpatched_parse_template(template(ROLE))
+    assert len(read) == 2
+
+
+def test_moto_leaves_what_a_failed_stack_had_made(cloud: SmallWorld) -> None:
+    StackSets(cloud).create_role_by_hand(SHOP, "Second")
+    with pytest.raises(Exception, match="already exists"):
+        cloudformation_backends[SHOP][HOME].create_stack(NAME, template("First", "Second"), {}, tags={})
+    assert "First" in role_names(SHOP)
+
+
+def test_moto_attaches_no_managed_policy_and_updates_no_inline_one(cloud: SmallWorld) -> None:
+    assert cloud
+    properties = {
+        "RoleName": ROLE,
+        "AssumeRolePolicyDocument": TRUST,
+        "ManagedPolicyArns": ["arn:aws:iam::aws:policy/SecurityAudit"],
+    }
+    policies = [{"PolicyName": "own", "PolicyDocument": json.dumps(TRUST)}]
+    stack = cloudformation_backends[SHOP][HOME].create_stack(NAME, _with(properties), {}, tags={})
+    stack.update(_with({**properties, "Policies": policies}))
+    (role,) = (one for one in iam_backends[SHOP]["aws"].roles.values() if one.name == ROLE)
+    assert isinstance(role, Role)
+    assert (dict(role.managed_policies), dict(role.policies)) == ({}, {})
+
+
+def _with(properties: dict[str, Any]) -> str:
+    return json.dumps({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}})
