@@ -31,7 +31,6 @@ from muster.ports import AccountPage
 from tests.fakes.world import HOME_REGION, SECURITY, SimulatedMembership, World
 
 MIN_NAME, MAX_NAME = 3, 50
-MIN_TEAM, MAX_TEAM = 2, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class FakeOrganizations:
     def delegated_administrators(self) -> frozenset[str]:
         with self.world.call("organizations:ListDelegatedAdministrators", self.account_id):
             return frozenset(self.world.delegated)
+
     def account(self, account_id: str) -> Account:
         operation = "organizations:DescribeAccount"
         with self.world.call(operation, self.account_id, account_id):
@@ -62,7 +62,6 @@ class FakeOrganizations:
             if account_id not in self.world.accounts:
                 raise AbsentError(operation, self.account_id, f"no account {account_id}")
             return self.world.accounts[account_id]
-
 
     def root_id(self) -> str:
         with self.world.call("organizations:ListRoots", self.account_id):
@@ -112,18 +111,18 @@ class FakeManagement:
     @property
     def account_id(self) -> str:
         return self.told or self.world.management_account_id
+
     def enter(self) -> None:
         with self.world.call("sts:AssumeRole", self.world.management_account_id):
             return
 
-
     def has_triage_role(self) -> bool:
         with self.world.call("iam:GetRole", self.world.management_account_id):
             return self.world.management_account_id in self.world.triage_roles
+
     def has_role(self, name: str) -> bool:
         with self.world.call("iam:GetRole", self.world.management_account_id, name):
             return name in self.world.management_roles
-
 
     def memberships(self, region: str) -> tuple[MembershipSummary, ...]:
         return _listed(self.world, self.world.management_account_id, region)
@@ -209,10 +208,9 @@ class FakeWriter:
     ) -> str:  # fmt: skip
         operation = "security-ir:CreateMembership"
         with self.world.call(operation, self.account_id, client_token):
-            if not MIN_NAME <= len(name) <= MAX_NAME or not MIN_TEAM <= len(team) <= MAX_TEAM:
-                raise RefusedError(operation, self.account_id, "membershipName, incidentResponseTeam")
-            if len({responder.email for responder in team}) < len(team):
-                raise AlreadyThereError(operation, self.account_id, "a responder is listed twice")
+            if not MIN_NAME <= len(name) <= MAX_NAME:
+                raise RefusedError(operation, self.account_id, "membershipName")
+            _check_team(operation, self.account_id, team)
             for each in self.world.memberships:
                 if each.client_token == client_token:
                     return each.membership.id
@@ -221,7 +219,7 @@ class FakeWriter:
             for each in self.world.memberships:
                 if each.membership.status == ACTIVE:
                     raise AlreadyThereError(operation, self.account_id, "a membership is configured")
-            membership_id = self.world.add_membership(
+            return self.world.add_membership(
                 f"m-created{len(self.world.memberships):06d}",
                 account_id=self.account_id,
                 region=self.region,
@@ -231,20 +229,16 @@ class FakeWriter:
                 tags=tags,
                 client_token=client_token,
                 activated_at=self.world.now,
+                team=team,
             )
-            self.world.memberships[-1].team_size = len(team)
-            return membership_id
 
-    def set_name(self, membership_id: str, name: str) -> None:
+    def set_settings(self, membership_id: str, *, name: str | None, enable_triage: bool) -> None:
         operation = "security-ir:UpdateMembership"
-        with self.world.call(operation, self.account_id, ("name", name)):
-            if not MIN_NAME <= len(name) <= MAX_NAME:
+        with self.world.call(operation, self.account_id, ("settings", name, enable_triage)):
+            if name is not None and not MIN_NAME <= len(name) <= MAX_NAME:
                 raise RefusedError(operation, self.account_id, "membershipName")
-            self._update(membership_id, name=name)
-
-    def enable_triage(self, membership_id: str) -> None:
-        with self.world.call("security-ir:UpdateMembership", self.account_id, ("triage", True)):
-            self._update(membership_id, triage_enabled=True)
+            values: dict[str, Any] = {} if name is None else {"name": name}
+            self._update(membership_id, **values, **({"triage_enabled": True} if enable_triage else {}))
 
     def cover_entire_organization(self, membership_id: str) -> None:
         with self.world.call("security-ir:UpdateMembership", self.account_id, ("entire", True)):
@@ -266,6 +260,28 @@ class FakeWriter:
     def _update(self, membership_id: str, **values: Any) -> None:
         found = _active(self, "security-ir:UpdateMembership", membership_id)
         found.membership = replace(found.membership, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeTeam:
+    """The team of the membership."""
+
+    world: World
+    account_id: str = SECURITY
+    region: str = HOME_REGION
+
+    def team_in(self, membership_id: str) -> TeamInMembership:
+        operation = "security-ir:GetMembership"
+        with self.world.call(operation, self.account_id, "team"):
+            found = _membership(self, operation, membership_id)
+            return TeamInMembership(found.membership.status, found.team)
+
+    def replace_team(self, membership_id: str, team: IncidentResponseTeam) -> None:
+        operation = "security-ir:UpdateMembership"
+        with self.world.call(operation, self.account_id, ("team", len(team))):
+            found = _active(self, operation, membership_id)
+            _check_team(operation, self.account_id, team)
+            found.team = Known(team)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,22 +313,6 @@ class FakeResponders:
             return self.world.contacts
 
 
-@dataclass(frozen=True, slots=True)
-class FakeDocuments:
-    """The bucket. What is stored is text, so that nothing but JSON survives."""
-
-    world: World
-
-    def read(self, key: str) -> Any | None:
-        with self.world.call("s3:GetObject", SECURITY, key):
-            text = self.world.documents.get(key)
-            return None if text is None else json.loads(text)
-
-    def write(self, key: str, document: Any) -> None:
-        with self.world.call("s3:PutObject", SECURITY, key):
-            self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-    def write_text(self, key: str, text: str) -> None:
 @dataclass(frozen=True, slots=True)
 class FakeContacts:
     """How the contacts are kept."""
@@ -348,8 +348,31 @@ class FakeStackSetsAccess:
             return self.world.stack_sets_access
 
 
+@dataclass(frozen=True, slots=True)
+class FakeDocuments:
+    """The bucket. What is stored is text, so that nothing but JSON survives."""
+
+    world: World
+
+    def read(self, key: str) -> Any | None:
+        with self.world.call("s3:GetObject", SECURITY, key):
+            text = self.world.documents.get(key)
+            return None if text is None else json.loads(text)
+
+    def write(self, key: str, document: Any) -> None:
+        with self.world.call("s3:PutObject", SECURITY, key):
+            self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def write_text(self, key: str, text: str) -> None:
         with self.world.call("s3:PutObject", SECURITY, key):
             self.world.documents[key] = text
+
+
+def _check_team(operation: str, account_id: str, team: IncidentResponseTeam) -> None:
+    if not MIN_TEAM <= len(team) <= MAX_TEAM:
+        raise RefusedError(operation, account_id, "incidentResponseTeam")
+    if len({responder.key for responder in team}) < len(team):
+        raise AlreadyThereError(operation, account_id, "a responder is listed twice")
 
 
 def _listed(world: World, account_id: str, region: str) -> tuple[MembershipSummary, ...]:
@@ -366,7 +389,7 @@ def _listed(world: World, account_id: str, region: str) -> tuple[MembershipSumma
         )
 
 
-def _membership(asking: FakeReader | FakeWriter, operation: str, membership_id: str) -> SimulatedMembership:
+def _membership(asking: FakeReader | FakeWriter | FakeTeam, operation: str, membership_id: str) -> SimulatedMembership:
     world, account_id = asking.world, asking.account_id
     found = world.membership(membership_id)
     if not (world.is_concerned(account_id, found.membership) if found else world.is_let_in(account_id)):
@@ -376,7 +399,7 @@ def _membership(asking: FakeReader | FakeWriter, operation: str, membership_id: 
     return found
 
 
-def _active(asking: FakeReader | FakeWriter, operation: str, membership_id: str) -> SimulatedMembership:
+def _active(asking: FakeReader | FakeWriter | FakeTeam, operation: str, membership_id: str) -> SimulatedMembership:
     found = _membership(asking, operation, membership_id)
     if found.membership.status != ACTIVE:
         raise NotYetConsistentError(operation, asking.account_id, "the membership is not active")

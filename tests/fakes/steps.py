@@ -158,6 +158,15 @@ def scope_until_done(
     return outcomes
 
 
+def set_up_contacts(
+    world: World, desired: DesiredState | None = None, *, membership_id: str = "m-0123456789ab"
+) -> ContactSetupOutcome:
+    """Run ContactSetup."""
+    team = FakeTeam(world)
+    step = ContactSetup(FakeResponders(world), team, team, Home(SECURITY, HOME_REGION))
+    return step.apply(desired or desired_state(), membership_id=membership_id)
+
+
 SETTLE = timedelta(minutes=30)
 
 
@@ -232,6 +241,7 @@ def onboard(world: World, desired: DesiredState | None = None, *, run: str = "ru
         )  # fmt: skip
     scoped = scope_until_done(world, wanted, run=run, membership_id=signed_up.membership_id)
     changes = tuple(change for outcome in scoped for change in outcome.changes)
+    contacts = set_up_contacts(world, wanted, membership_id=signed_up.membership_id)
     assessed = assess(
         world,
         wanted,
@@ -245,9 +255,9 @@ def onboard(world: World, desired: DesiredState | None = None, *, run: str = "ru
         wanted,
         run=run,
         membership_id=signed_up.membership_id,
-        changes=signed_up.changes + changes,
-        handoffs=signed_up.handoffs + scoped[-1].handoffs,
-        notices=signed_up.notices + scoped[-1].notices,
+        changes=signed_up.changes + changes + contacts.changes,
+        handoffs=signed_up.handoffs + scoped[-1].handoffs + contacts.handoffs,
+        notices=signed_up.notices + scoped[-1].notices + contacts.notices,
         assessment_key=assessed.assessment_key,
         settled=assessed.settled,
     )

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, Association, Membership, MembershipSummary
+from muster.domain.observed import Known, Observed
 from muster.domain.organization import Account, AccountState, OrganizationalUnit
-from muster.domain.responders import IncidentResponder, IncidentResponseTeam
 from muster.domain.preflight_checks import Trail
+from muster.domain.responders import IncidentResponder, IncidentResponseTeam
 from muster.errors import StoppedError
 
 MANAGEMENT = "111111111111"
@@ -33,7 +34,6 @@ WRITES = frozenset(
 
 TEAM = tuple(IncidentResponder(f"Responder {each}", "Analyst", f"responder{each}@example.com") for each in range(3))
 
-type ErrorMaker = Callable[[str, str], Exception]
 TRAIL = Trail(
     f"arn:aws:cloudtrail:us-east-1:{MANAGEMENT}:trail/organization",
     "us-east-1",
@@ -41,6 +41,7 @@ TRAIL = Trail(
     has_own_selectors=False,
 )
 
+type ErrorMaker = Callable[[str, str], Exception]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class SimulatedMembership:
 
     membership: Membership
     tags: dict[str, str]
-    team_size: int
+    team: Observed[IncidentResponseTeam]
     client_token: str
 
     @property
@@ -92,18 +93,18 @@ class World:
     trusted: set[str] = field(default_factory=set)
     delegated: set[str] = field(default_factory=set)
     triage_roles: set[str] = field(default_factory=set)
-    unreadable_roles: set[str] = field(default_factory=set)
     management_roles: set[str] = field(default_factory=set)
+    unreadable_roles: set[str] = field(default_factory=set)
     disabled_regions: set[tuple[str, str]] = field(default_factory=set)
     memberships: list[SimulatedMembership] = field(default_factory=list)
     associations: dict[str, Association] = field(default_factory=dict)
     unreadable_associations: set[str] = field(default_factory=set)
     propagated: bool = True
     contacts: IncidentResponseTeam | StoppedError = TEAM
-    now: datetime = START
     stack_sets_access: bool = True
     contacts_kind: str = "SecureString"
     trails: list[Trail] = field(default_factory=lambda: [TRAIL])
+    now: datetime = START
     page_size: int = 20
     empty_pages: set[int] = field(default_factory=set)
     documents: dict[str, str] = field(default_factory=dict)
@@ -197,6 +198,7 @@ class World:
         tags: Mapping[str, str] | None = None,
         client_token: str = "",
         activated_at: datetime | None = LONG_AGO,
+        team: IncidentResponseTeam = TEAM,
     ) -> str:
         """Let a membership exist, whoever made it."""
         arn = f"arn:aws:security-ir:{region}:{account_id}:membership/{membership_id}"
@@ -216,7 +218,7 @@ class World:
                     unit_ids=unit_ids,
                 ),
                 dict(tags or {}),
-                2,
+                Known(team),
                 client_token,
             )
         )

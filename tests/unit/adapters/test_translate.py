@@ -101,6 +101,19 @@ def test_what_the_sdk_raises_is_not_repeated(raised: Exception) -> None:
     assert found.__suppress_context__
 
 
+@pytest.mark.parametrize("code", ["ConflictException", "ResourceNotFoundException", "ValidationException"])
+def test_answer_to_a_request_with_responders_keeps_no_words_of_the_service(code: str) -> None:
+    with pytest.raises(errors.ServiceAnswerError) as caught, translated(OPERATION, "222222222222", personal=True):
+        raise answer(code, message="jane@example.com is there twice")
+
+    assert str(caught.value) == f"security-ir:CreateMembership in account 222222222222: {code}"
+
+
+def test_denial_of_a_request_with_responders_says_which_right_is_missing() -> None:
+    with pytest.raises(errors.DeniedError, match="not authorized"), translated(OPERATION, "1" * 12, personal=True):
+        raise answer("AccessDeniedException", 403, "not authorized")
+
+
 def test_our_own_errors_pass() -> None:
     with pytest.raises(ZeroDivisionError), translated(OPERATION, "222222222222"):
         raise ZeroDivisionError

@@ -27,6 +27,14 @@ def test_values_reach_the_command_unchanged(name: str, tags: dict[str, str]) -> 
         assert json.loads(words[words.index("--tags") + 1]) == tags
 
 
+def test_team_is_edited_in_a_file_that_is_private_and_deleted() -> None:
+    command = commands.edit_team("eu-west-1", "m-1")
+
+    assert command.startswith("(umask 077; aws security-ir get-membership ")
+    assert "> team.json && ${EDITOR:-vi} team.json && aws security-ir update-membership" in command
+    assert command.endswith("--incident-response-team file://team.json; rm -f team.json)")
+
+
 def test_units_go_five_to_a_call_one_call_a_second() -> None:
     calls = commands.add_units("eu-west-1", "m-1", [f"ou-{number}" for number in range(12)]).split("; sleep 1; ")
     assert [call.split("organizationalUnitsToAdd=")[1].count(",") for call in calls] == [4, 4, 1]

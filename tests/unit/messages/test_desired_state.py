@@ -14,11 +14,11 @@ from muster.domain.desired import (
     Guardrails,
     Mode,
 )
+from muster.domain.responders import COMMUNICATION_PREFERENCES
 from muster.domain.scope import EntireOrganization, UnitId, UnitPath, UnitReferences
 from muster.messages.desired_state import InvalidDocumentError, load_contacts, load_stored, parse
 from muster.messages.desired_state_documents import ContactDocument
 from muster.messages.desired_state_problems import REMEDIES
-from muster.messages.desired_state_values import COMMUNICATION_PREFERENCES
 from muster_console.desired_state_file import read
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "desired-state.example.yaml"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from muster.domain.desired import ChangeKind, Mode
 from muster.domain.membership import SERVICE_PRINCIPAL, SUPPORTED_REGIONS
+from muster.domain.observed import Known
 from muster.domain.outcomes import HandoffTo, SignUpOutcome
 from muster.errors import (
     AbsentError,
@@ -29,7 +30,7 @@ from muster.errors import (
 )
 from tests.fakes.ports import FakeManagement, FakeOrganizations
 from tests.fakes.steps import desired_state, kinds, sign_up, sign_up_step
-from tests.fakes.world import HOME_REGION, MANAGEMENT, SECURITY, World, example_world
+from tests.fakes.world import HOME_REGION, MANAGEMENT, SECURITY, TEAM, World, example_world
 
 REGISTER = "organizations:RegisterDelegatedAdministrator"
 ENABLE = "organizations:EnableAWSServiceAccess"
@@ -95,7 +96,7 @@ class TestFromNothing:
         assert (made.membership.name, made.membership.triage_enabled, made.membership.covers_entire_organization) == (
             "example-org-incident-response", True, True,
         )  # fmt: skip
-        assert (made.tags, made.team_size) == ({"team": "security"}, 3)
+        assert (made.tags, made.team) == ({"team": "security"}, Known(TEAM))
 
     def test_second_run_writes_nothing(self, world: World) -> None:
         first = sign_up(world)
@@ -467,7 +468,18 @@ class TestAdoption:
         made = world.memberships[0]
         assert (made.membership.name, made.membership.triage_enabled) == ("example-org-incident-response", True)
         assert made.tags == {"team": "security", "cost": "42"}
+        assert world.count("security-ir:UpdateMembership") == 1
         assert sign_up(world).changes == ()
+
+    def test_one_of_two_settings_is_written_when_only_that_kind_is_automatic(self, world: World) -> None:
+        signed_up(world).add_membership(name="other", triage_enabled=False, tags={"team": "security"})
+
+        outcome = sign_up(world, desired_state(automatic=frozenset({ChangeKind.ENABLE_TRIAGE})))
+
+        assert kinds(outcome.changes) == [ChangeKind.ENABLE_TRIAGE]
+        found = world.memberships[0].membership
+        assert (found.name, found.triage_enabled) == ("other", True)
+        assert [handoff.why for handoff in outcome.handoffs] == ["automatic does not list set_name"]
 
     def test_propose_hands_off_instead_of_writing(self, world: World) -> None:
         signed_up(world).add_membership(name="other", tags={"team": "security"})

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from muster.domain.containment_writes import UpdateStackSet
+from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import Association, Membership, MembershipSummary
 from muster.domain.observed import Observed
 from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
-from muster.domain.responders import IncidentResponseTeam
-
 from muster.domain.preflight_checks import Contacts, Trail
+from muster.domain.responders import IncidentResponseTeam
+from muster.domain.stack_sets import Accounts, StackInstance, StackSet, StackSetOperation
+from muster.domain.team import TeamInMembership
+
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
@@ -50,10 +54,6 @@ class StackSetsAccessReader(Protocol):
         ...
 
 
-class InventoryReader(OrganizationReader, Protocol):
-    """Reads the units and accounts of the organization."""
-
-    def root_id(self) -> str:
 class AccountReader(Protocol):
     """Reads single accounts of the organization."""
 
@@ -70,6 +70,10 @@ class TrailReader(Protocol):
         ...
 
 
+class InventoryReader(OrganizationReader, Protocol):
+    """Reads the units and accounts of the organization."""
+
+    def root_id(self) -> str:
         """Return the id of the root (``r-…``). Raises DeniedError."""
         ...
 
@@ -102,10 +106,6 @@ class ManagementReader(Protocol):
         """Return the memberships seen from there. Raises DeniedError, RegionNotEnabledError."""
         ...
 
-    def enable_trusted_access(self) -> None:
-        """Enable trusted access for Security Incident Response. Raises DeniedError."""
-        ...
-
 
 class ManagementSurvey(ManagementReader, Protocol):
     """What Preflight looks at there besides."""
@@ -121,6 +121,10 @@ class ManagementSurvey(ManagementReader, Protocol):
 
 class ManagementAccount(ManagementReader, Protocol):
     """The management account, and the three writes that onboarding needs there, each once."""
+
+    def enable_trusted_access(self) -> None:
+        """Enable trusted access for Security Incident Response. Raises DeniedError."""
+        ...
 
     def create_triage_role(self) -> None:
         """Create the triage service-linked role. Raises DeniedError, AlreadyThereError."""
@@ -174,12 +178,8 @@ class MembershipWriter(Protocol):
         """
         ...
 
-    def set_name(self, membership_id: str, name: str) -> None:
-        """Rename the membership."""
-        ...
-
-    def enable_triage(self, membership_id: str) -> None:
-        """Opt in to proactive response."""
+    def set_settings(self, membership_id: str, *, name: str | None, enable_triage: bool) -> None:
+        """Rename the membership, unless the name is None, and opt in to proactive response where told; in one call."""
         ...
 
     def cover_entire_organization(self, membership_id: str) -> None:
@@ -192,6 +192,26 @@ class MembershipWriter(Protocol):
 
     def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
         """Add or overwrite these tags and leave all others."""
+        ...
+
+
+class TeamReader(Protocol):
+    """Reads the team of the membership: who needs no names reads the membership without it."""
+
+    def team_in(self, membership_id: str) -> TeamInMembership:
+        """Return the team as the service lists it. Raises DeniedError, AbsentError."""
+        ...
+
+
+class TeamWriter(Protocol):
+    """Replaces the team of the membership."""
+
+    def replace_team(self, membership_id: str, team: IncidentResponseTeam) -> None:
+        """Write the whole list: whoever is not in it is removed. The caller sees to it that everybody is.
+
+        Raises DeniedError, RefusedError, AbsentError, NotYetConsistentError (the membership is not Active), and
+        AlreadyThereError for a person who is listed twice; none of them repeats a value.
+        """
         ...
 
 
@@ -211,20 +231,6 @@ class ResponderReader(Protocol):
         ...
 
 
-class RunDocuments(Protocol):
-    """The run's JSON documents, in the bucket; keys are relative to it. Each method may raise DeniedError."""
-
-    def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
-        """Return the parsed document, or None when there is none."""
-        ...
-
-    def write(self, key: str, document: Any) -> None:  # noqa: ANN401 - JSON
-        """Store a document as canonical JSON."""
-        ...
-
-    def write_text(self, key: str, text: str) -> None:
-        """Store a plain text."""
-        ...
 class ContactsReader(Protocol):
     """Reads how the contacts are kept, and never the contacts."""
 
@@ -294,3 +300,17 @@ class ContainmentRoleReader(Protocol):
         ...
 
 
+class RunDocuments(Protocol):
+    """The run's JSON documents, in the bucket; keys are relative to it. Each method may raise DeniedError."""
+
+    def read(self, key: str) -> Any | None:  # noqa: ANN401 - JSON
+        """Return the parsed document, or None when there is none."""
+        ...
+
+    def write(self, key: str, document: Any) -> None:  # noqa: ANN401 - JSON
+        """Store a document as canonical JSON."""
+        ...
+
+    def write_text(self, key: str, text: str) -> None:
+        """Store a plain text."""
+        ...

@@ -11,8 +11,9 @@ from muster.adapters.translate import translated
 from muster.domain.membership import Association, Membership, MembershipSummary
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.team import TeamInMembership
 from muster.errors import DeniedError, NotYetConsistentError
-from muster.ports import MembershipReader, MembershipWriter
+from muster.ports import MembershipReader, MembershipWriter, TeamReader, TeamWriter
 
 BATCH = 100
 TRIAGE = "Triage"
@@ -124,7 +125,7 @@ class Memberships(MembershipReader, MembershipWriter):
         client_token: str,
     ) -> str:
         """Call CreateMembership with every choice explicit."""
-        with translated("security-ir:CreateMembership", self.clients.account_id):
+        with translated("security-ir:CreateMembership", self.clients.account_id, personal=True):
             created = self._here.create_membership(
                 membershipName=name,
                 incidentResponseTeam=[_responder(responder) for responder in team],
@@ -135,13 +136,12 @@ class Memberships(MembershipReader, MembershipWriter):
             )
         return str(created["membershipId"])
 
-    def set_name(self, membership_id: str, name: str) -> None:
-        """Call UpdateMembership."""
-        self._update(membershipId=membership_id, membershipName=name)
-
-    def enable_triage(self, membership_id: str) -> None:
-        """Call UpdateMembership."""
-        self._update(membershipId=membership_id, optInFeatures=[{"featureName": TRIAGE, "isEnabled": True}])
+    def set_settings(self, membership_id: str, *, name: str | None, enable_triage: bool) -> None:
+        """Call UpdateMembership with those that are to be set."""
+        settings: dict[str, Any] = {} if name is None else {"membershipName": name}
+        if enable_triage:
+            settings["optInFeatures"] = [{"featureName": TRIAGE, "isEnabled": True}]
+        self._update(membershipId=membership_id, **settings)
 
     def cover_entire_organization(self, membership_id: str) -> None:
         """Call UpdateMembership."""
@@ -170,6 +170,40 @@ class Memberships(MembershipReader, MembershipWriter):
         return self.clients.security_ir(self.region)
 
 
+@dataclass
+class TeamOfMembership(TeamReader, TeamWriter):
+    """Reads and replaces the responders in the membership; nothing else here keeps them."""
+
+    clients: Clients
+    region: str
+
+    def team_in(self, membership_id: str) -> TeamInMembership:
+        """Read GetMembership and keep the responders alone."""
+        with translated("security-ir:GetMembership", self.clients.account_id, personal=True):
+            found = self._here.get_membership(membershipId=membership_id)
+        people = found.get("incidentResponseTeam")
+        whole = people and all(person.get(key) for person in people for key in ("name", "jobTitle", "email"))
+        return TeamInMembership(
+            status=found.get("membershipStatus", ""),
+            team=(
+                Known(tuple(map(_responder_from, people)))
+                if whole
+                else Unknown("the service's answer lacks the team or a part of it")
+            ),
+        )
+
+    def replace_team(self, membership_id: str, team: IncidentResponseTeam) -> None:
+        """Call UpdateMembership with the whole list."""
+        with translated("security-ir:UpdateMembership", self.clients.account_id, personal=True):
+            self._here.update_membership(
+                membershipId=membership_id, incidentResponseTeam=[_responder(responder) for responder in team]
+            )
+
+    @property
+    def _here(self) -> Any:  # noqa: ANN401 - the stubs lag behind the SDK's newest members
+        return self.clients.security_ir(self.region)
+
+
 def _association(word: str | None) -> Observed[Association]:
     try:
         return Known(Association(word or ""))
@@ -182,3 +216,13 @@ def _responder(responder: IncidentResponder) -> dict[str, Any]:
     if responder.preferences is not None:
         item["communicationPreferences"] = sorted(responder.preferences)
     return item
+
+
+def _responder_from(item: Mapping[str, Any]) -> IncidentResponder:
+    preferences = item.get("communicationPreferences")
+    return IncidentResponder(
+        name=item["name"],
+        job_title=item["jobTitle"],
+        email=item["email"],
+        preferences=None if preferences is None else frozenset(preferences),
+    )

@@ -40,12 +40,22 @@ ABSENT = frozenset(
     {
         "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404", "ParameterNotFound",
         "OrganizationalUnitNotFoundException", "ParentNotFoundException", "AWSOrganizationsNotInUseException",
-        "AccountNotFoundException",
+        "AccountNotFoundException", "StackSetNotFoundException",
     }
 )  # fmt: skip
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
-ALREADY_THERE = frozenset({"ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists"})
-NOT_YET_CONSISTENT = frozenset({"SecurityIncidentResponseNotActiveException"})
+ALREADY_THERE = frozenset(
+    {
+        "ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists", "NameAlreadyExistsException",
+        "OperationIdAlreadyExistsException",
+    }
+)  # fmt: skip
+# An operation that is going on, or was overtaken by another, is a matter of time as well.
+NOT_YET_CONSISTENT = frozenset(
+    {"SecurityIncidentResponseNotActiveException", "OperationInProgressException", "StaleRequestException"}
+)
+NEVER_PERSONAL = "cloudformation:"
+"""No request to it can hold a responder, so that its own words about an invalid one may be kept."""
 # What Organizations says by reason and not by code; AWS documents two reasons for a second delegated administrator.
 CONSTRAINTS: Mapping[str, type[ServiceAnswerError]] = {
     "SERVICE_ACCESS_NOT_ENABLED": NotYetConsistentError,
@@ -55,28 +65,29 @@ CONSTRAINTS: Mapping[str, type[ServiceAnswerError]] = {
 
 
 @contextmanager
-def translated(operation: str, account_id: str) -> Generator[None]:
+def translated(operation: str, account_id: str, *, personal: bool = False) -> Generator[None]:
     """Turn what the SDK raises inside the block into the application's errors.
 
     ``operation`` is written "service:Operation", as a policy would write it. The service's own words are kept, but for
     requests that it or the SDK calls invalid: those may repeat a responder's name or address, so only field names stay.
+    With ``personal`` the request holds responders, and only a denial, which speaks of rights, keeps its words.
     """
     try:
         yield
     except ClientError as error:
-        raise _meaning(error, operation, account_id) from None
+        raise _meaning(error, operation, account_id, personal=personal) from None
     except ParamValidationError:
         raise RefusedError(operation, account_id, "the SDK calls the request invalid") from None
     except (HTTPClientError, BotoCoreError) as error:
         raise UnavailableError(f"{operation} in account {account_id}: no answer ({type(error).__name__})") from None
 
 
-def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError:
+def _meaning(error: ClientError, operation: str, account_id: str, *, personal: bool) -> MusterError:
     response: Any = error.response  # the stubs know neither Organizations' Reason nor the service's fieldList
     answer = response["Error"]
     code = answer.get("Code", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
-    said = f"{code} ({answer.get('Message', '')})"
+    said = code if personal and code not in DENIED else f"{code} ({answer.get('Message', '')})"
     if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(f"{operation} in account {account_id}: {code}")
     if code in UNAVAILABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -92,5 +103,7 @@ def _meaning(error: ClientError, operation: str, account_id: str) -> MusterError
     ):
         if code in codes:
             return meaning(operation, account_id, said)
+    if operation.startswith(NEVER_PERSONAL):
+        return RefusedError(operation, account_id, said)
     fields = [str(field.get("name")) for field in response.get("fieldList", [])]
     return RefusedError(operation, account_id, f"{code}, field {', '.join(fields)}" if fields else code)

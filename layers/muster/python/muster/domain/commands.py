@@ -187,6 +187,16 @@ def add_units(region: str, membership_id: str, unit_ids: Sequence[str]) -> str:
     )
 
 
+def edit_team(region: str, membership_id: str) -> str:
+    """Read the team into a file that nobody else can read, let a person edit it, send it, and delete the file."""
+    read = _command(
+        *("security-ir", "get-membership", "--region", region, "--membership-id", membership_id),
+        *("--query", "incidentResponseTeam", "--output", "json"),
+    )
+    write = _update(region, membership_id, "--incident-response-team", "file://team.json")
+    return f"(umask 077; {read} > team.json && ${{EDITOR:-vi}} team.json && {write}; rm -f team.json)"
+
+
 def set_tags(region: str, membership_arn: str, tags: Mapping[str, str]) -> str:
     """Add or overwrite these tags of the membership."""
     return _command(

@@ -29,6 +29,18 @@ def ask_to_allow(desired: DesiredState, kind: ChangeKind, what: str) -> Handoff:
     )
 
 
+def ask_to_edit_team(home: Home, membership_id: str, what: str, why: str) -> Handoff:
+    """Leave a change of the team to a person, who sees the people; neither the text nor the command shows one."""
+    return Handoff(
+        HandoffTo.PERSON,
+        what,
+        f"{why}; the command opens the membership's whole team in an editor and sends it as it is saved: "
+        f"whoever is missing in it is removed",
+        commands.edit_team(home.region, membership_id),
+        accounts=(home.account_id,),
+    )
+
+
 def ask_to_create_membership(
     desired: DesiredState, home: Home, *, client_token: str, tags: dict[str, str], said: str
 ) -> Handoff:

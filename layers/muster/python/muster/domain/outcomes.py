@@ -1,7 +1,7 @@
 """What a step did, what it left to others, and whether the world has settled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -75,6 +75,15 @@ class ScopingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactSetupOutcome:
+    """Result of ContactSetup: at most one UpdateMembership call, which may have made several changes."""
+
+    changes: tuple[Change, ...] = ()
+    handoffs: tuple[Handoff, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AssessCursor:
     """Where the inventory goes on: the page token, the number of the next part, and how many rows were read so far."""
 
@@ -97,6 +106,24 @@ class AssessOutcome:
     counts: Mapping[str, int]
     needs_person: int
     assessment_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainmentOutcome:
+    """Result of one pass of Containment: at most one write.
+
+    ``more`` asks for another pass at once, ``waiting_for`` names the operation that the next one has to wait for.
+    ``counts`` maps every ``DeploymentState`` value to a number of accounts; empty, and ``document_key`` None, where
+    nothing was judged.
+    """
+
+    more: bool = False
+    waiting_for: str | None = None
+    changes: tuple[Change, ...] = ()
+    handoffs: tuple[Handoff, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    document_key: str | None = None
 
 
 class ReportStatus(StrEnum):

@@ -32,16 +32,21 @@ from muster.domain.desired import (
     Guardrails,
     Mode,
 )
-from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.responders import (
+    COMMUNICATION_PREFERENCES,
+    MAX_TEAM,
+    MIN_TEAM,
+    CommunicationPreference,
+    IncidentResponder,
+    IncidentResponseTeam,
+)
 from muster.domain.scope import DesiredScope, EntireOrganization, UnitId, UnitPath, UnitReference, UnitReferences
 from muster.messages.desired_state_values import (
-    COMMUNICATION_PREFERENCES,
     CONFIRMED_AS,
     EMAIL,
     UNIT_ID,
     AccountId,
     Choice,
-    CommunicationPreference,
     Count,
     Day,
     Region,
@@ -324,7 +329,7 @@ def _distinct_people(contacts: tuple[ContactDocument, ...]) -> tuple[ContactDocu
 
 
 type Contacts = Annotated[
-    tuple[ContactDocument, ...], Field(min_length=2, max_length=10), AfterValidator(_distinct_people)
+    tuple[ContactDocument, ...], Field(min_length=MIN_TEAM, max_length=MAX_TEAM), AfterValidator(_distinct_people)
 ]
 
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from muster.domain.desired import ChangeKind
 from muster.domain.membership import SUPPORTED_REGIONS
+from muster.domain.responders import COMMUNICATION_PREFERENCES
 from muster.messages.desired_state_documents import (
     ContactDocument,
     ContainmentDocument,
@@ -24,7 +25,7 @@ from muster.messages.desired_state_documents import (
     MembershipDocument,
     ScopeDocument,
 )
-from muster.messages.desired_state_values import CHOICE_TAGS, COMMUNICATION_PREFERENCES
+from muster.messages.desired_state_values import CHOICE_TAGS
 
 _KEYS: Final[dict[str, type[BaseModel]]] = {
     "": DesiredStateDocument,

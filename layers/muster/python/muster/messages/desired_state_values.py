@@ -6,32 +6,12 @@ A check that fails raises ``refused``; no value is in it. ``desired_state_proble
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from muster.domain.membership import SUPPORTED_REGIONS
-
-type CommunicationPreference = Literal[
-    "Case Created",
-    "Case Updated",
-    "Case Acknowledged",
-    "Case Closed",
-    "Case Updated To Service Managed",
-    "Case Status Updated",
-    "Case Pending Customer Action Reminder",
-    "Case Attachment Url Uploaded",
-    "Case Comment Added",
-    "Case Comment Updated",
-    "Membership Created",
-    "Membership Updated",
-    "Membership Cancelled",
-    "Register Delegated Administrator",
-    "Deregister Delegated Administrator",
-    "Disable AWS Service Access",
-]
-COMMUNICATION_PREFERENCES: Final[tuple[str, ...]] = get_args(CommunicationPreference.__value__)
 
 _ACCOUNT_ID = r"^[0-9]{12}$"
 UNIT_ID = r"^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$"

@@ -58,6 +58,9 @@ class _Pass:
         self.changes += met.changes
         self.handoffs += met.handoffs
 
+    def may(self, change: Change) -> bool:
+        return self.desired.applies_by_itself(ChangeKind(change.kind))
+
     def outcome(self, membership_id: str | None = None, *, waiting_for: str | None = None) -> SignUpOutcome:
         waiting_for = waiting_for and f"{waiting_for} (attempt {self.attempt})"
         return SignUpOutcome(membership_id, tuple(self.changes), tuple(self.handoffs), tuple(self.notices), waiting_for)
@@ -79,10 +82,10 @@ class SignUp:
     ) -> SignUpOutcome:
         """Bring the organization to one Active membership at home. Conflicts stop before the first write.
 
+        ``accept_unknown`` with "memberships" in it lets Regions that nobody could look into count as empty.
         What this access or mode does not allow is handed off. ``waiting_for`` asks for another attempt, and is not
         given on the last one unless the membership is there already.
         """
-        ``accept_unknown`` with "memberships" in it lets Regions that nobody could look into count as empty.
         if objection := object_to_home(desired.membership, self.home):
             raise NotConfirmedError(objection)
         organization = self._organization()
@@ -157,9 +160,6 @@ class SignUp:
                 return self._create(team, token, everywhere, this)
             case MembershipUnclear() if just_registered and not this.last_attempt:
                 return this.outcome(waiting_for=f"account {self.home.account_id} to be let into every Region")
-            case MembershipUnclear(regions, why):
-                raise MembershipUnknownError(
-                    f"whether a membership exists could not be read in {', '.join(regions)} ({why}), and unknown is "
             case MembershipUnclear(regions, why, generation) if CheckId.MEMBERSHIPS in this.accepted:
                 places = ", ".join(regions)
                 this.notices.append(
@@ -170,6 +170,9 @@ class SignUp:
                 )
                 token = client_token(organization.id, self.home, this.desired.membership.name, generation)
                 return self._create(team, token, everywhere, this)
+            case MembershipUnclear(regions, why):
+                raise MembershipUnknownError(
+                    f"whether a membership exists could not be read in {', '.join(regions)} ({why}), and unknown is "
                     f"not absent. Allow security-ir:ListMemberships there for the management account's reader or for "
                     f"account {self.home.account_id}, and run again; or, if you know that there is none, accept it for "
                     f"one run: muster onboard --accept-unknown {CheckId.MEMBERSHIPS}"
@@ -227,36 +230,40 @@ class SignUp:
         """Bring an existing membership's settings to what is asked; nothing that would reduce protection."""
         desired = this.desired
         membership = read_membership(self.reader, summary.id)
-        region, name = self.home.region, desired.membership.name
-        if membership.name != name:
-            self._set(
-                this,
-                Change(ChangeKind.SET_NAME, membership.id, f"rename the membership to {name}"),
-                lambda: self.writer.set_name(membership.id, name),
-                commands.set_name(region, membership.id, name),
-            )
-        self._adopt_triage(membership, this)
+        region = self.home.region
+        self._adopt_settings(membership, this)
         match observe(lambda: self.reader.tags(membership.arn)):
             case Unknown(why):
                 this.notices.append(Notice("tags of the membership are unknown", why))
             case Known(found):
                 if missing := differing_tags(desired.membership.tags, found):
-                    self._set(
+                    change = Change(ChangeKind.SET_TAGS, membership.id, f"set the tags {', '.join(sorted(missing))}")
+                    _set(
                         this,
-                        Change(ChangeKind.SET_TAGS, membership.id, f"set the tags {', '.join(sorted(missing))}"),
-                        lambda: self.writer.set_tags(membership.arn, missing),
-                        commands.set_tags(region, membership.arn, missing),
+                        {change: commands.set_tags(region, membership.arn, missing)},
+                        lambda _: self.writer.set_tags(membership.arn, missing),
                     )
 
-    def _adopt_triage(self, membership: Membership, this: _Pass) -> None:
-        match this.desired.proactive_response, membership.triage_enabled:
-            case True, False:
-                self._set(
-                    this,
-                    Change(ChangeKind.ENABLE_TRIAGE, membership.id, "enable proactive response"),
-                    lambda: self.writer.enable_triage(membership.id),
-                    commands.enable_triage(self.home.region, membership.id),
-                )
+    def _adopt_settings(self, membership: Membership, this: _Pass) -> None:
+        """Set name and proactive response in one call: the service takes one UpdateMembership a second."""
+        desired, region = this.desired, self.home.region
+        name, wanted = desired.membership.name, {}
+        if membership.name != name:
+            change = Change(ChangeKind.SET_NAME, membership.id, f"rename the membership to {name}")
+            wanted[change] = commands.set_name(region, membership.id, name)
+        if desired.proactive_response and membership.triage_enabled is False:
+            change = Change(ChangeKind.ENABLE_TRIAGE, membership.id, "enable proactive response")
+            wanted[change] = commands.enable_triage(region, membership.id)
+        _set(
+            this,
+            wanted,
+            lambda kinds: self.writer.set_settings(
+                membership.id,
+                name=name if ChangeKind.SET_NAME in kinds else None,
+                enable_triage=ChangeKind.ENABLE_TRIAGE in kinds,
+            ),
+        )
+        match desired.proactive_response, membership.triage_enabled:
             case False, True:
                 this.notices.append(
                     Notice(
@@ -271,17 +278,26 @@ class SignUp:
             case _:
                 return
 
-    def _set(self, this: _Pass, change: Change, write: Callable[[], None], command: str) -> None:
-        """Make one change to an adopted membership, or leave it to a person."""
-        if not this.desired.applies_by_itself(ChangeKind(change.kind)):
-            this.handoffs.append(ask_to_allow(this.desired, ChangeKind(change.kind), change.detail))
-            return
-        try:
-            write()
-        except ServiceAnswerError as error:
-            this.handoffs.append(Handoff(HandoffTo.PERSON, change.detail, str(error), command))
-        else:
-            this.changes.append(change)
+
+def _set(this: _Pass, wanted: Mapping[Change, str], write: Callable[[set[str]], None]) -> None:
+    """Make those changes of an adopted membership that may be made, in one write, or leave them to a person.
+
+    ``wanted`` has the command of each change, ``write`` is given the kinds to make.
+    """
+    allowed = {change: command for change, command in wanted.items() if this.may(change)}
+    this.handoffs += [
+        ask_to_allow(this.desired, ChangeKind(change.kind), change.detail) for change in wanted if change not in allowed
+    ]
+    if not allowed:
+        return
+    try:
+        write({change.kind for change in allowed})
+    except ServiceAnswerError as error:
+        this.handoffs += [
+            Handoff(HandoffTo.PERSON, change.detail, str(error), command) for change, command in allowed.items()
+        ]
+    else:
+        this.changes += allowed
 
 
 def _ask_for_sign_up(this: _Pass, lacks: tuple[Lack, ...], *, create: bool) -> None:
