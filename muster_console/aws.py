@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_security_ir import SecurityIncidentResponseClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -77,6 +78,11 @@ class Clients(Protocol):
         """Where units have their names."""
         ...
 
+    @property
+    def security_ir(self) -> "SecurityIncidentResponseClient":
+        """Where a membership may be already."""
+        ...
+
 
 class SdkClients:
     """Clients made when they are first needed, all from one session."""
@@ -115,6 +121,11 @@ class SdkClients:
         """Where units have their names."""
         return self._client("organizations")  # type: ignore[no-any-return]
 
+    @cached_property
+    def security_ir(self) -> "SecurityIncidentResponseClient":
+        """Where a membership may be already."""
+        return self._client("security-ir")  # type: ignore[no-any-return]
+
 
 _SIGN_IN: Final = "Sign in (for example with `aws sso login`), or name a profile: `muster --profile NAME …`."
 _NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
@@ -135,6 +146,11 @@ def error_code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def is_denial(error: ClientError) -> bool:
+    """Tell whether a service refused because of who asks."""
+    return error_code(error) in _DENIED
+
+
 @contextmanager
 def explained(connection: Callable[[], Connection]) -> Iterator[None]:
     """Turn what the SDK raises into one sentence and a next step. The connection is asked for only then."""
@@ -152,7 +168,7 @@ def _refusal(error: ClientError) -> ConsoleError:
         return ConsoleError("The AWS credentials have expired.", _SIGN_IN)
     if code in _NOT_RECOGNIZED:
         return ConsoleError("AWS does not recognize the credentials.", _SIGN_IN)
-    if code in _DENIED:
+    if is_denial(error):
         return ConsoleError(
             f"These credentials may not call {operation} there.",
             "Use those of an operator in the membership account (`aws sts get-caller-identity` says who you are).",

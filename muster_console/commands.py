@@ -1,6 +1,7 @@
 """The commands of ``muster``: read what was typed, do one thing, print it, and return an exit code."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredSta
 from muster_console import desired_state_file
 from muster_console.aws import Clients, Connection, SdkClients
 from muster_console.errors import ConsoleError, ExitCode
+from muster_console.importing import already_there, import_existing, save
 from muster_console.narration import plain, progress, summary, title
 from muster_console.pushing import Effect, push
 from muster_console.runs import Moment, Step, follow, start
@@ -55,6 +57,7 @@ class Desk:
 _EXAMPLES = """
 \b
 Examples:
+  muster import
   muster validate desired-state.yaml
   muster push desired-state.yaml
   muster onboard
@@ -125,6 +128,45 @@ def push_file(desk: Desk, file: Path) -> ExitCode:
     plain(desk.out, f"Desired state  {pushed.desired_state}{keys}, version {pushed.version or 'unknown'}")
     if (pushed.contacts, pushed.desired_state) != (Effect.UNCHANGED, Effect.UNCHANGED):
         plain(desk.out, f"Next: {desk.again('onboard')}")
+    return ExitCode.DONE
+
+
+@muster.command(name="import")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default=Path("desired-state.yaml"),
+    show_default=True,
+    help="File to write; - prints the document.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.option("--management-profile", metavar="NAME", help="Look for containment roles through this profile.")
+@click.pass_obj
+def import_membership(desk: Desk, *, output: Path, force: bool, management_profile: str | None) -> ExitCode:
+    """Write a desired state of the membership that exists already. Reads only.
+
+    Run it with credentials of the membership's account, in its Region. Nothing of Muster has to be deployed.
+
+    \b
+    Examples:
+      muster --region eu-west-1 import
+      muster import --output my-organization.yaml --management-profile management
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    printed = str(output) == "-"
+    if not (printed or force) and os.path.lexists(output):
+        raise already_there(output)
+    imported = import_existing(desk.connect, desk.connection, management_profile)
+    if printed:
+        # Exactly as it is: the console would turn :words: between colons into pictures.
+        click.echo(imported.text, file=desk.out.file, nl=False)
+    else:
+        save(output, imported.text, force=force)
+        file, people = shlex.quote(str(output)), len(imported.parsed.team)
+        plain(desk.out, f"Membership {imported.membership_id}, {people} contacts: written to {output}.")
+        plain(desk.out, f"Next: read it, then: {desk.again(f'validate {file}')} && {desk.again(f'push {file}')}")
+    for notice in imported.notices:
+        plain(desk.err, f"Notice: {notice}")
+    plain(desk.err, "It holds names and addresses of people: keep it private and out of version control.")
     return ExitCode.DONE
 
 

@@ -66,6 +66,7 @@ class OperatorClients:
         self.ssm: Any = cloud.client("ssm")
         self.stepfunctions: Any = cloud.client("stepfunctions")
         self.organizations: Any = cloud.client("organizations")
+        self.security_ir: Any = cloud.client("security-ir")
 
 
 class Operator:
