@@ -39,7 +39,7 @@ class AnswerDefectError(AssertionError):
 def correct() -> None:
     """Put these StackSets in the place of moto's."""
     stack_sets_stacks.parse_each_template_once()
-    stack_sets_stacks.leave_no_value_out_of_lists()
+    stack_sets_stacks.make_stacks_as_cloudformation_does()
     know_delegated_administrators()
     answer_as_stack_sets()
     for response in (IamResponse, OrganizationsResponse):
