@@ -1,0 +1,549 @@
+"""Containment brings the two roles to every account by one StackSet, one write a pass, and takes none away."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from muster.domain.containment import CONTAINMENT_ROLE, ROLES, DeploymentState
+from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
+from muster.domain.outcomes import ContainmentOutcome, HandoffTo
+from muster.domain.stack_sets import Accounts, StackInstance, instances_by_account, operation_id
+from muster.errors import (
+    AlreadyThereError,
+    DeniedError,
+    ImplausibleInventoryError,
+    RefusedError,
+    UnavailableError,
+)
+from tests.fakes.containment import contain, contain_until_done, containing
+from tests.fakes.stack_sets import OURS, TEMPLATE, FakeStackSets
+from tests.fakes.steps import desired_state
+from tests.fakes.world import MANAGEMENT, ROOT, SECURITY, example_world
+
+CREATE, DEPLOY = "cloudformation:CreateStackSet", "cloudformation:CreateStackInstances"
+UPDATE, AGAIN = "cloudformation:UpdateStackSet", "cloudformation:UpdateStackInstances"
+ACTIVATE = "cloudformation:ActivateOrganizationsAccess"
+SANDBOX, PROD, SHOP = "ou-ex01-sandbox0", "ou-ex01-wlprod00", "300000000000"
+MEMBERS = [SECURITY, SHOP, "300000000001", "300000000002", "400000000000", "500000000000", "600000000000"]
+OLD = "ssm:*:*:automation-definition/AWSSupport-ContainEC2Instance:$DEFAULT"
+WRITES = {CREATE, DEPLOY, UPDATE, AGAIN, ACTIVATE}
+
+
+@pytest.fixture
+def stack_sets() -> FakeStackSets:
+    return FakeStackSets(example_world())
+
+
+def instance(account_id: str, **over: Any) -> StackInstance:
+    return replace(StackInstance(account_id, OURS.region, "CURRENT", "SUCCEEDED", ""), **over)
+
+
+def deployed(stack_sets: FakeStackSets, **over: Any) -> FakeStackSets:
+    """Let everything be as it is asked for."""
+    stack_sets.put(**{"instances": tuple(map(instance, MEMBERS)), **over})
+    return stack_sets
+
+
+def writes(stack_sets: FakeStackSets) -> list[str]:
+    return [call.operation for call in stack_sets.world.calls if call.operation in WRITES]
+
+
+def deployments(stack_sets: FakeStackSets) -> list[Any]:
+    return [call.detail for call in stack_sets.world.calls if call.operation in (DEPLOY, AGAIN)]
+
+
+def rows(stack_sets: FakeStackSets) -> dict[str, tuple[str, str]]:
+    document = stack_sets.world.read_document("containment/latest.json")
+    return {each["id"]: (each["state"], each["reason"]) for each in document["accounts"]}
+
+
+def states(stack_sets: FakeStackSets) -> dict[str, str]:
+    return {account_id: state for account_id, (state, _) in rows(stack_sets).items()}
+
+
+def counted(outcome: ContainmentOutcome) -> dict[str, int]:
+    return {state: number for state, number in outcome.counts.items() if number}
+
+
+def denied(operation: str, account_id: str) -> DeniedError:
+    return DeniedError(operation, account_id, "not allowed")
+
+
+def verifying(**over: Any) -> DesiredState:
+    return containing(**{"roles": ContainmentRoles.VERIFY, **over})
+
+
+class TestOff:
+    def test_nothing_is_read_and_nothing_is_said(self, stack_sets: FakeStackSets) -> None:
+        assert contain(stack_sets, containing(roles=ContainmentRoles.OFF)) == ContainmentOutcome()
+        assert [call.operation for call in stack_sets.world.calls] == ["s3:PutObject"]
+
+
+class TestInventory:
+    def test_assessment_that_is_gone_stops_the_run(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.accounts.pop(MANAGEMENT)
+        with pytest.raises(ImplausibleInventoryError, match="lacks the management account"):
+            contain(stack_sets)
+
+    def test_without_any_path_nothing_is_deployed(self, stack_sets: FakeStackSets) -> None:
+        for account_id, account in stack_sets.world.accounts.items():
+            stack_sets.world.accounts[account_id] = replace(account, ancestors=None)
+        outcome = contain(stack_sets)
+        assert outcome.notices[0].subject == "the containment roles were not deployed"
+        assert writes(stack_sets) == []
+
+    def test_suspended_accounts_are_apart(self, stack_sets: FakeStackSets) -> None:
+        contain_until_done(stack_sets)
+        document = stack_sets.world.read_document("runs/run-1/containment.json")
+        assert [each["id"] for each in document["inactive"]] == ["700000000000"]
+        assert "700000000000" not in states(stack_sets)
+
+
+class TestVerify:
+    def test_absent_stack_set_is_handed_over_with_every_command_in_order(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.access = False
+        (handoff,) = contain(stack_sets, verifying()).handoffs
+        assert handoff.to is HandoffTo.MANAGEMENT_TEAM
+        assert handoff.command == (
+            "aws cloudformation activate-organizations-access --region us-east-1\n"
+            "aws cloudformation create-stack-set --stack-set-name SIR-Containment-Roles"
+            " --template-body file://stacks/containment-roles.yaml --permission-model SERVICE_MANAGED"
+            " --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false --capabilities CAPABILITY_NAMED_IAM"
+            " --parameters ParameterKey=Ec2Triage,ParameterValue=false --region us-east-1\n"
+            "aws cloudformation create-stack-instances --stack-set-name SIR-Containment-Roles"
+            " --deployment-targets OrganizationalUnitIds=r-ex01 --regions us-east-1 --operation-preferences"
+            " FailureTolerancePercentage=100,MaxConcurrentPercentage=100,ConcurrencyMode=SOFT_FAILURE_TOLERANCE"
+            " --region us-east-1"
+        )
+        assert writes(stack_sets) == []
+
+    def test_without_a_stack_set_every_member_lacks_the_roles(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(stack_sets, verifying())
+        assert counted(outcome) == {"Missing": 7, "AbsentByChoice": 1}
+        assert rows(stack_sets)[SHOP] == ("Missing", "there is no StackSet SIR-Containment-Roles in us-east-1")
+
+    def test_stack_set_that_is_there_is_verified(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(deployed(stack_sets), verifying())
+        assert (counted(outcome), outcome.handoffs) == ({"Deployed": 7, "AbsentByChoice": 1}, ())
+        assert outcome.document_key == "runs/run-1/containment.json"
+        assert writes(stack_sets) == []
+
+    def test_what_differs_is_told_and_left(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, auto_deployment=False)
+        stack_sets.access = False
+        outcome = contain(stack_sets, verifying(ec2_triage=True))
+        subjects = [notice.subject for notice in outcome.notices]
+        assert (
+            "to do about the containment roles: switch on automatic deployment and EC2 triage of StackSet "
+            "SIR-Containment-Roles"
+        ) in subjects
+        assert (outcome.handoffs, writes(stack_sets)) == ((), [])
+
+    def test_old_generation_is_outdated_and_needs_no_handoff(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(deployed(stack_sets, template=OLD, parameters=()), verifying())
+        assert (counted(outcome), outcome.handoffs) == ({"Outdated": 7, "AbsentByChoice": 1}, ())
+        assert "update-stack-set" in outcome.notices[0].detail
+
+    def test_stack_set_of_single_accounts_is_told(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(deployed(stack_sets, permission_model="SELF_MANAGED"), verifying())
+        assert outcome.notices[0].subject == "name another StackSet than SIR-Containment-Roles"
+        assert outcome.handoffs == ()
+
+    def test_operation_of_somebody_else_is_waited_for(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.start("theirs")
+        assert contain(stack_sets, verifying()).waiting_for == "operation theirs (UPDATE) of SIR-Containment-Roles"
+        stack_sets.finish()
+        assert contain(stack_sets, verifying()).waiting_for is None
+
+
+class TestManaged:
+    def test_everything_is_made_one_write_a_pass(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.access = False
+        outcomes = contain_until_done(stack_sets)
+        assert writes(stack_sets) == [ACTIVATE, CREATE, DEPLOY]
+        assert [[change.detail for change in outcome.changes] for outcome in outcomes] == [
+            ["activate trusted access of CloudFormation StackSets"],
+            ["create StackSet SIR-Containment-Roles in us-east-1"],
+            ["deploy the containment roles to every account below r-ex01"],
+            [],
+        ]
+        assert counted(outcomes[-1]) == {"Deployed": 7, "AbsentByChoice": 1}
+        assert outcomes[-1].handoffs == ()
+
+    def test_unchanged_world_sees_no_write(self, stack_sets: FakeStackSets) -> None:
+        contain_until_done(stack_sets)
+        stack_sets.world.calls.clear()
+        contain_until_done(stack_sets, run="run-2")
+        assert writes(stack_sets) == []
+
+    def test_operation_that_is_going_on_is_waited_for_without_reading_more(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.start("theirs")
+        assert contain(stack_sets).waiting_for == "operation theirs (UPDATE) of SIR-Containment-Roles"
+        assert stack_sets.world.count("cloudformation:ListStackInstances") == 0
+
+    def test_last_attempt_judges_what_is_there_and_says_what_it_waits_for(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, instances=(instance(SHOP),))
+        stack_sets.start("theirs")
+        outcome = contain(stack_sets, last_attempt=True)
+        assert outcome.waiting_for == "operation theirs (UPDATE) of SIR-Containment-Roles"
+        assert counted(outcome) == {"Deployed": 1, "Pending": 6, "AbsentByChoice": 1}
+
+    def test_last_attempt_starts_nothing_that_nobody_would_wait_for(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(stack_sets, last_attempt=True)
+        assert outcome.waiting_for == "another run, to create StackSet SIR-Containment-Roles in us-east-1"
+        assert writes(stack_sets) == []
+
+    def test_next_run_takes_up_what_an_earlier_one_has_left(self, stack_sets: FakeStackSets) -> None:
+        contain(stack_sets, run="run-1")
+        contain(stack_sets, run="run-1")
+        stack_sets.finish()
+        contain_until_done(stack_sets, run="run-2")
+        assert writes(stack_sets) == [CREATE, DEPLOY]
+
+    def test_instance_that_is_on_its_way_is_waited_for(self, stack_sets: FakeStackSets) -> None:
+        running = tuple(instance(each, status="OUTDATED", detailed="RUNNING") for each in MEMBERS)
+        deployed(stack_sets, instances=running)
+        stack_sets.start(operation_id("run-1", "again"))
+        stack_sets.operations_of[OURS.name][-1] = replace(stack_sets.operations_of[OURS.name][-1], status="SUCCEEDED")
+        assert contain(stack_sets).waiting_for == "7 instances of StackSet SIR-Containment-Roles"
+
+    @pytest.mark.parametrize("after", [False, True])
+    @pytest.mark.parametrize("operation", [CREATE, DEPLOY])
+    def test_lost_answer_makes_nothing_twice(self, stack_sets: FakeStackSets, operation: str, *, after: bool) -> None:
+        stack_sets.world.fail(operation, lambda op, _: UnavailableError(op), times=1, after=after)
+        for _ in range(6):
+            try:
+                contain_until_done(stack_sets)
+            except UnavailableError:
+                stack_sets.finish()
+        operations = stack_sets.operations_of[OURS.name]
+        assert [each.id for each in operations] == [operation_id("run-1", "instances")]
+        assert stack_sets.world.count(operation) == (1 if after else 2)
+
+    def test_operation_that_is_ours_already_is_looked_at_again(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail(CREATE, lambda op, account: AlreadyThereError(op, account, "the name exists"), times=1)
+        outcome = contain(stack_sets)
+        assert (outcome.changes, outcome.handoffs) == ((), ())
+        assert outcome.waiting_for == "cloudformation:CreateStackSet in account 111111111111: the name exists"
+
+    def test_access_that_is_too_low_hands_over_all_that_is_left(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail(CREATE, denied)
+        (handoff,) = contain(stack_sets).handoffs
+        assert handoff.to is HandoffTo.MANAGEMENT_TEAM
+        assert [line.split()[2] for line in handoff.command.splitlines()] == [
+            "create-stack-set",
+            "create-stack-instances",
+        ]
+        assert handoff.why == "cloudformation:CreateStackSet in account 111111111111: not allowed"
+
+    def test_refusal_is_handed_over_with_its_words(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail(DEPLOY, lambda op, account: RefusedError(op, account, "ValidationError (too many)"))
+        contain(stack_sets)
+        (handoff,) = contain(stack_sets).handoffs
+        assert "ValidationError (too many)" in handoff.why
+
+    def test_mode_that_asks_names_everything_and_writes_nothing(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.access = False
+        outcome = contain(stack_sets, containing(desired_state(mode=Mode.PROPOSE)))
+        (handoff,) = outcome.handoffs
+        assert handoff.what == (
+            "activate trusted access of CloudFormation StackSets; "
+            "create StackSet SIR-Containment-Roles in us-east-1; "
+            "deploy the containment roles to every account below r-ex01"
+        )
+        assert writes(stack_sets) == []
+        assert stack_sets.world.count("iam:GetRole") == 1  # the management account's own copy
+
+    def test_mode_that_asks_has_nothing_to_ask_where_all_is_there(self, stack_sets: FakeStackSets) -> None:
+        assert contain(deployed(stack_sets), containing(desired_state(mode=Mode.PROPOSE))).handoffs == ()
+
+    def test_access_alone_is_of_use_to_nobody(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.access = False
+        contain_until_done(stack_sets)
+        assert writes(stack_sets) == []
+
+    def test_new_account_that_automatic_deployment_missed_is_deployed_to_alone(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.world.add_account("800000000000", SANDBOX)
+        contain_until_done(stack_sets)
+        assert deployments(stack_sets) == [(ROOT, Accounts(("800000000000",)))]
+
+    def test_failed_instance_is_tried_once_more_in_each_run(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.failing[SHOP] = "ResourceLimitExceeded: too many roles"
+        outcomes = contain_until_done(stack_sets)
+        assert deployments(stack_sets) == [(ROOT, Accounts()), (ROOT, Accounts((SHOP,)))]
+        assert counted(outcomes[-1]) == {"Deployed": 6, "Failed": 1, "AbsentByChoice": 1}
+        assert rows(stack_sets)[SHOP] == ("Failed", "ResourceLimitExceeded: too many roles")
+
+    def test_failed_instance_that_succeeds_is_deployed(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.instances_of[OURS.name][SHOP] = instance(SHOP, status="OUTDATED", detailed="FAILED", reason="odd")
+        outcomes = contain_until_done(stack_sets)
+        assert [change.detail for change in outcomes[0].changes] == [
+            "deploy the containment roles again to 1 account where it failed"
+        ]
+        assert counted(outcomes[-1]) == {"Deployed": 7, "AbsentByChoice": 1}
+
+    def test_whoever_may_not_deploy_hands_over_the_accounts_by_id(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.failing[SHOP] = "odd"
+        stack_sets.world.fail(AGAIN, denied)
+        (handoff,) = contain_until_done(stack_sets)[-1].handoffs
+        assert f"OrganizationalUnitIds=r-ex01,Accounts={SHOP},AccountFilterType=INTERSECTION" in handoff.command
+
+    def test_closed_region_names_the_key_to_change(self, stack_sets: FakeStackSets) -> None:
+        for member in MEMBERS:
+            stack_sets.failing[member] = "AccessDenied: with an explicit deny in a service control policy"
+        outcomes = contain_until_done(stack_sets)
+        assert all("containment.stack_set.region" in rows(stack_sets)[member][1] for member in MEMBERS)
+        assert [notice.subject for notice in outcomes[-1].notices][-1] == "a policy closes us-east-1 to StackSets"
+
+
+class TestSwitches:
+    def test_automatic_deployment_is_switched_on(self, stack_sets: FakeStackSets) -> None:
+        contain_until_done(deployed(stack_sets, auto_deployment=False))
+        assert (writes(stack_sets), stack_sets.sets[OURS.name].auto_deployment) == ([UPDATE], True)
+
+    def test_ec2_triage_is_switched_on(self, stack_sets: FakeStackSets) -> None:
+        contain_until_done(deployed(stack_sets), containing(ec2_triage=True))
+        assert (writes(stack_sets), stack_sets.sets[OURS.name].has_ec2_triage) == ([UPDATE], True)
+
+    def test_ec2_triage_is_not_switched_off_by_a_run(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, parameters=(("Ec2Triage", "true"),))
+        (handoff,) = contain(stack_sets).handoffs
+        assert (handoff.what, writes(stack_sets)) == ("switch off EC2 triage of StackSet SIR-Containment-Roles", [])
+        assert "ParameterKey=Ec2Triage,ParameterValue=false" in handoff.command
+
+    def test_whoever_may_not_switch_hands_the_switches_over(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail(UPDATE, denied)
+        (handoff,) = contain(deployed(stack_sets, auto_deployment=False), containing(ec2_triage=True)).handoffs
+        assert "--use-previous-template --auto-deployment Enabled=true" in handoff.command
+        assert "ParameterKey=Ec2Triage,ParameterValue=true" in handoff.command
+
+    def test_stack_set_without_the_parameter_keeps_its_parameters(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, parameters=(), auto_deployment=False)
+        contain_until_done(stack_sets, containing(ec2_triage=True))
+        assert [call.detail for call in stack_sets.world.calls if call.operation == UPDATE] == [(True, None)]
+
+    @pytest.mark.parametrize(
+        ("template", "existing", "handed"),
+        [
+            (OLD, ExistingRoles.STOP, True),
+            (OLD, ExistingRoles.ADOPT, True),
+            ("another", ExistingRoles.STOP, True),
+            ("another", ExistingRoles.ADOPT, False),
+        ],
+    )
+    def test_template_is_never_replaced_by_a_run(
+        self, stack_sets: FakeStackSets, template: str, existing: ExistingRoles, *, handed: bool
+    ) -> None:
+        deployed(stack_sets, template=template)
+        outcome = contain(stack_sets, containing(existing=existing))
+        assert [handoff.what for handoff in outcome.handoffs] == (
+            ["replace the template of StackSet SIR-Containment-Roles"] if handed else []
+        )
+        assert writes(stack_sets) == []
+
+    def test_line_ends_and_trailing_blanks_are_no_difference(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, template=TEMPLATE.replace("\n", "  \r\n") + "\n")
+        assert contain(stack_sets).handoffs == ()
+
+    def test_stack_set_of_single_accounts_is_handed_over(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, permission_model="SELF_MANAGED")
+        (handoff,) = contain(stack_sets).handoffs
+        assert (handoff.what, writes(stack_sets)) == ("name another StackSet than SIR-Containment-Roles", [])
+
+
+class TestCanary:
+    def test_canary_unit_is_first_and_the_root_follows(self, stack_sets: FakeStackSets) -> None:
+        outcomes = contain_until_done(stack_sets, containing(canary_unit=SANDBOX))
+        assert deployments(stack_sets) == [(SANDBOX, Accounts())]
+        assert counted(outcomes[-1]) == {"Deployed": 1, "AbsentByChoice": 7}
+        outcomes = contain_until_done(stack_sets, run="run-2")
+        assert deployments(stack_sets)[1:] == [(ROOT, Accounts())]
+        assert counted(outcomes[-1]) == {"Deployed": 7, "AbsentByChoice": 1}
+
+    def test_targets_are_never_narrowed(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(deployed(stack_sets), containing(canary_unit=SANDBOX))
+        assert writes(stack_sets) == []
+        assert "the containment roles are deployed to more than the canary unit" in [
+            notice.subject for notice in outcome.notices
+        ]
+
+    def test_account_without_a_path_may_be_below_it_or_not(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.accounts[SHOP] = replace(stack_sets.world.accounts[SHOP], ancestors=None)
+        contain_until_done(stack_sets, containing(canary_unit=SANDBOX))
+        assert states(stack_sets)[SHOP] == "Unknown"
+
+    def test_unread_accounts_below_it_are_tried(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.reaches_members = False
+        outcomes = contain_until_done(stack_sets, containing(canary_unit=SANDBOX))
+        assert (writes(stack_sets), outcomes[-1].handoffs) == ([CREATE, DEPLOY], ())
+
+
+class TestRolesMadeByHand:
+    def test_they_stop_the_deployment_before_it_begins(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[SHOP] = frozenset({CONTAINMENT_ROLE})
+        outcome = contain(stack_sets)
+        (handoff,) = outcome.handoffs
+        assert (handoff.what, handoff.accounts) == (
+            "decide about the containment roles that were made by hand in 1 account",
+            (SHOP,),
+        )
+        assert writes(stack_sets) == []
+        assert rows(stack_sets)[SHOP] == ("Missing", "its roles were made by hand, and containment.existing is stop")
+
+    def test_they_are_left_out_when_they_are_adopted(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[SHOP] = ROLES
+        adopting = containing(existing=ExistingRoles.ADOPT)
+        outcomes = contain_until_done(stack_sets, adopting)
+        assert deployments(stack_sets) == [(ROOT, Accounts(leave_out=(SHOP,)))]
+        assert counted(outcomes[-1]) == {"Deployed": 6, "Adopted": 1, "AbsentByChoice": 1}
+        stack_sets.world.calls.clear()
+        assert counted(contain_until_done(stack_sets, adopting, run="run-2")[-1]) == counted(outcomes[-1])
+        assert writes(stack_sets) == []
+
+    def test_command_of_a_person_leaves_them_out_too(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[SHOP] = ROLES
+        stack_sets.world.fail(CREATE, denied)
+        (handoff,) = contain(stack_sets, containing(existing=ExistingRoles.ADOPT)).handoffs
+        assert f"OrganizationalUnitIds=r-ex01,Accounts={SHOP},AccountFilterType=DIFFERENCE" in handoff.command
+
+    def test_account_that_cannot_be_looked_into_stops_the_deployment(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.unreadable.add(SHOP)
+        (handoff,) = contain(stack_sets).handoffs
+        assert "stacks/member-account.yaml" in handoff.command
+        assert "in 1 account they could not be looked for" in handoff.why
+        assert writes(stack_sets) == []
+
+    def test_without_a_reader_nobody_is_asked_and_nothing_is_deployed(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.reaches_members = False
+        (handoff,) = contain(stack_sets).handoffs
+        assert "no reader role is deployed in the member accounts" in handoff.why
+        assert writes(stack_sets) == []
+
+    def test_many_accounts_are_looked_into_in_several_passes_and_each_once(self, stack_sets: FakeStackSets) -> None:
+        for number in range(450):
+            stack_sets.world.add_account(f"{900_000_000_000 + number}", SANDBOX)
+        outcomes = contain_until_done(stack_sets)
+        assert [outcome.more for outcome in outcomes] == [True, True, False, False, False]
+        assert stack_sets.world.count("iam:GetRole") == 457 + 1
+
+    def test_they_do_not_keep_switches_from_being_turned_on(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[SHOP] = ROLES
+        deployed(stack_sets, auto_deployment=False, instances=tuple(instance(each) for each in MEMBERS if each != SHOP))
+        outcomes = contain_until_done(stack_sets)
+        assert writes(stack_sets) == [UPDATE]
+        assert [handoff.accounts for handoff in outcomes[-1].handoffs] == [(SHOP,)]
+
+
+class TestOtherStackSets:
+    @pytest.mark.parametrize("existing", ExistingRoles)
+    @pytest.mark.parametrize("roles", [ContainmentRoles.VERIFY, ContainmentRoles.MANAGED])
+    def test_known_one_of_another_name_stops_the_deployment(
+        self, stack_sets: FakeStackSets, existing: ExistingRoles, roles: ContainmentRoles
+    ) -> None:
+        stack_sets.put("SecurityIRContainmentRoles", template=OLD)
+        stack_sets.put("Something-Else")
+        (handoff,) = contain(stack_sets, containing(existing=existing, roles=roles)).handoffs
+        assert handoff.what == (
+            "decide about StackSet SecurityIRContainmentRoles in us-east-1, which also deploys the containment roles"
+        )
+        assert "containment.stack_set.name: SecurityIRContainmentRoles" in handoff.command
+        assert ("delete it yourself" in handoff.command) == (existing is ExistingRoles.STOP)
+        assert writes(stack_sets) == []
+
+
+class TestManagementAccount:
+    @pytest.mark.parametrize(
+        ("found", "state"),
+        [
+            (ROLES, DeploymentState.DEPLOYED),
+            (frozenset({CONTAINMENT_ROLE}), DeploymentState.MISSING),
+            (frozenset(), DeploymentState.ABSENT_BY_CHOICE),
+        ],
+    )
+    def test_its_copy_is_what_people_deployed(
+        self, stack_sets: FakeStackSets, found: frozenset[str], state: DeploymentState
+    ) -> None:
+        stack_sets.made_by_hand[MANAGEMENT] = found
+        outcome = contain(deployed(stack_sets))
+        assert states(stack_sets)[MANAGEMENT] == state
+        commands = [notice.detail for notice in outcome.notices if "aws cloudformation deploy" in notice.detail]
+        assert bool(commands) == (state is DeploymentState.ABSENT_BY_CHOICE)
+
+    def test_it_is_unknown_where_it_cannot_be_read(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.unreadable.add(MANAGEMENT)
+        contain(deployed(stack_sets))
+        assert states(stack_sets)[MANAGEMENT] == "Unknown"
+
+
+class TestUnknown:
+    @pytest.mark.parametrize(
+        "operation",
+        ["DescribeOrganizationsAccess", "DescribeStackSet", "ListStackInstances", "ListStackSetOperations"],
+    )
+    def test_denied_read_is_unknown_and_never_absent(self, stack_sets: FakeStackSets, operation: str) -> None:
+        deployed(stack_sets)
+        stack_sets.world.fail(f"cloudformation:{operation}", denied)
+        outcome = contain(stack_sets)
+        assert counted(outcome) == {"Unknown": 7, "AbsentByChoice": 1}
+        assert (outcome.waiting_for, outcome.handoffs, writes(stack_sets)) == (None, (), [])
+        assert "ContainmentStackSetName=SIR-Containment-Roles" in outcome.notices[-1].detail
+
+    def test_denied_list_of_stack_sets_is_unknown(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail("cloudformation:ListStackSets", denied)
+        assert counted(contain(stack_sets)) == {"Unknown": 7, "AbsentByChoice": 1}
+        assert writes(stack_sets) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "detailed", "state", "reason"),
+    [
+        ("CURRENT", "SUCCEEDED", "Deployed", "its stack in us-east-1 is current"),
+        ("CURRENT", None, "Deployed", "its stack in us-east-1 is current"),
+        ("OUTDATED", None, "Outdated", "the service gives no reason"),
+        ("OUTDATED", "SUCCEEDED", "Outdated", "the service gives no reason"),
+        ("OUTDATED", "PENDING", "Pending", "an operation is on its way to it"),
+        ("OUTDATED", "RUNNING", "Pending", "an operation is on its way to it"),
+        ("OUTDATED", "FAILED", "Failed", "the service gives no reason"),
+        ("OUTDATED", "CANCELLED", "Failed", "the service gives no reason"),
+        ("OUTDATED", "FAILED_IMPORT", "Failed", "the service gives no reason"),
+        ("OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT", "Failed", "it was suspended when the last operation came by"),
+        ("INOPERABLE", "INOPERABLE", "Failed", "the service gives no reason"),
+        ("BRAND_NEW", None, "Unknown", "CloudFormation calls its stack BRAND_NEW"),
+    ],
+)
+def test_state_of_an_account_is_that_of_its_instance(
+    stack_sets: FakeStackSets, status: str, detailed: str | None, state: str, reason: str
+) -> None:
+    deployed(stack_sets)
+    stack_sets.instances_of[OURS.name][SHOP] = instance(SHOP, status=status, detailed=detailed)
+    contain(stack_sets, verifying(), last_attempt=True)
+    assert rows(stack_sets)[SHOP] == (state, reason)
+
+
+def test_current_instance_in_any_region_speaks_for_the_account() -> None:
+    here = instance(SHOP, status="OUTDATED", detailed="FAILED")
+    there = instance(SHOP, region="eu-central-1")
+    assert instances_by_account((there, here), OURS.region) == {SHOP: there}
+    assert instances_by_account((here, replace(there, status="OUTDATED")), OURS.region) == {SHOP: here}
+
+
+def test_document_says_what_the_stack_set_is(stack_sets: FakeStackSets) -> None:
+    contain(deployed(stack_sets))
+    document = stack_sets.world.read_document("runs/run-1/containment.json")
+    assert document == stack_sets.world.read_document("containment/latest.json")
+    assert document["stack_set"] == {
+        "name": "SIR-Containment-Roles",
+        "region": "us-east-1",
+        "present": True,
+        "auto_deployment": True,
+        "ec2_triage": False,
+        "targets": ["r-ex01"],
+        "template": "as in this version",
+    }
+    assert "Ready" not in str(document)
