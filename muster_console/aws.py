@@ -29,6 +29,7 @@ from muster_console.errors import ConsoleError, ExitCode
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_security_ir import SecurityIncidentResponseClient
@@ -74,6 +75,11 @@ class Clients(Protocol):
         ...
 
     @property
+    def lambda_(self) -> "LambdaClient":
+        """Where Preflight runs."""
+        ...
+
+    @property
     def organizations(self) -> "OrganizationsClient":
         """Where units have their names."""
         ...
@@ -92,8 +98,10 @@ class SdkClients:
         self._connection = connection
         self._session = boto3.Session(profile_name=connection.profile, region_name=connection.region)
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 - the properties below know the type
-        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4})
+    def _client(self, service: str, read_timeout: int = 60) -> Any:  # noqa: ANN401 - the properties below know the type
+        config = Config(
+            connect_timeout=5, read_timeout=read_timeout, retries={"mode": "standard", "total_max_attempts": 4}
+        )
         return self._session.client(service, endpoint_url=self._connection.endpoint_url, config=config)  # type: ignore[call-overload] # any service
 
     @cached_property
@@ -115,6 +123,11 @@ class SdkClients:
     def stepfunctions(self) -> "SFNClient":
         """Where runs are started and followed."""
         return self._client("stepfunctions")  # type: ignore[no-any-return]
+
+    @cached_property
+    def lambda_(self) -> "LambdaClient":
+        """Where Preflight runs, which may take as long as its function may."""
+        return self._client("lambda", read_timeout=310)  # type: ignore[no-any-return]
 
     @cached_property
     def organizations(self) -> "OrganizationsClient":

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ import click
 from rich.console import Console
 
 from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState
-from muster_console import desired_state_file
+from muster.messages.preflight import PreflightResult
+from muster_console import desired_state_file, preflight
 from muster_console.aws import Clients, Connection, SdkClients
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.importing import already_there, import_existing, save
 from muster_console.narration import plain, progress, summary, title
+from muster_console.preflight import CHECKS
 from muster_console.pushing import Effect, push
 from muster_console.runs import Moment, Step, follow, start
 from muster_console.stack import Stack, find_stack
@@ -29,6 +31,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _look_locally(
+    parsed: ParsedDesiredState, connection: Connection, management_profile: str, accept_unknown: Sequence[str]
+) -> PreflightResult:
+    # The application's adapters are loaded by this one command alone.
+    from muster_console.local_preflight import look  # noqa: PLC0415
+
+    return look(parsed, connection, management_profile, accept_unknown)
+
+
 @dataclass
 class Desk:
     """Where the operator sits: the outside world of every command, and the global options once they are read."""
@@ -38,6 +49,7 @@ class Desk:
     err: Console = field(default_factory=lambda: Console(stderr=True))
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
+    look_locally: Callable[[ParsedDesiredState, Connection, str, Sequence[str]], PreflightResult] = _look_locally
     run_program: Callable[[str, list[str]], object] = os.execv
     stack_name: str = "muster"
     connection: Connection = field(default_factory=Connection)
@@ -60,6 +72,7 @@ Examples:
   muster import
   muster validate desired-state.yaml
   muster push desired-state.yaml
+  muster preflight
   muster onboard
   muster status --tree
 
@@ -170,11 +183,63 @@ def import_membership(desk: Desk, *, output: Path, force: bool, management_profi
     return ExitCode.DONE
 
 
+_ACCEPT = click.option(
+    "--accept-unknown",
+    metavar="CHECK",
+    type=click.Choice(CHECKS),
+    multiple=True,
+    help="Go on although this check could not be made. May be repeated; what has failed cannot be accepted.",
+)
+
+
+@muster.command(name="preflight")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--local",
+    "file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Check for this desired state from here, before anything is deployed.",
+)
+@click.option("--management-profile", metavar="NAME", help="With --local: a profile of the management account.")
+@_ACCEPT
+@click.pass_obj
+def look_before(
+    desk: Desk, *, as_json: bool, file: Path | None, management_profile: str | None, accept_unknown: tuple[str, ...]
+) -> ExitCode:
+    """Check what must be so before an onboarding. Reads only.
+
+    Ends with 1 when something stands in the way, with 3 when that could not be found out or somebody has something to
+    do, else with 0.
+
+    \b
+    Examples:
+      muster preflight
+      muster preflight --json
+      muster --profile security preflight --local desired-state.yaml --management-profile management
+    """  # noqa: D301 - \b is click's mark for a paragraph to keep
+    if (file is None) != (management_profile is None):
+        raise click.UsageError("--local and --management-profile go together: both accounts are looked at.")
+    if file and management_profile:
+        parsed = _usable(desk, file)
+        if parsed is None:
+            return ExitCode.UNUSABLE
+        result = desk.look_locally(parsed, desk.connection, management_profile, accept_unknown)
+    else:
+        result = preflight.ask(*desk.reach(), desk.now(), accept_unknown)
+    if as_json:
+        plain(desk.out, result.model_dump_json())
+    else:
+        preflight.show(desk.out, result)
+    return preflight.verdict(result)
+
+
 @muster.command()
 @click.option("--no-wait", is_flag=True, help="Start the run and return.")
 @click.option("--follow", "run", metavar="RUN", help="Follow a run that was started before, instead of a new one.")
+@_ACCEPT
 @click.pass_obj
-def onboard(desk: Desk, *, no_wait: bool, run: str | None) -> ExitCode:
+def onboard(desk: Desk, *, no_wait: bool, run: str | None, accept_unknown: tuple[str, ...]) -> ExitCode:
     """Bring the organization to the desired state that was pushed, and tell how it goes.
 
     Ctrl-C ends the telling, not the run.
@@ -184,12 +249,15 @@ def onboard(desk: Desk, *, no_wait: bool, run: str | None) -> ExitCode:
       muster onboard
       muster onboard --no-wait
       muster onboard --follow manual-20270131T101500Z-1a2b3c
+      muster onboard --accept-unknown memberships
     """  # noqa: D301 - \b is click's mark for a paragraph to keep
     if run and no_wait:
         raise click.UsageError("--follow waits, so it does not go with --no-wait.")
+    if run and accept_unknown:
+        raise click.UsageError("--accept-unknown is for a new run, so it does not go with --follow.")
     clients, stack = desk.reach()
     if run is None:
-        run = start(clients, stack, desk.now())
+        run = start(clients, stack, desk.now(), accept_unknown)
         plain(desk.out, f"Run {run} started.")
         if no_wait:
             plain(desk.out, f"Next: {desk.again(f'onboard --follow {run}')}")

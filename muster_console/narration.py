@@ -1,6 +1,7 @@
 """Puts what a run does, and how it ended, into lines."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -52,6 +53,7 @@ def _facts(output: Mapping[str, Any]) -> Iterator[str]:
     if output.get("more") and isinstance(output.get("remaining"), int):
         yield f"{output['remaining']} of {output.get('resolved', '?')} units remain"
     yield from _inventory(output)
+    yield from _checks(rows(output.get("checks")))
     handoffs = rows(output.get("handoffs"))
     if handoffs:
         yield f"{len(handoffs)} {'step' if len(handoffs) == 1 else 'steps'} for somebody else"
@@ -59,6 +61,14 @@ def _facts(output: Mapping[str, Any]) -> Iterator[str]:
         yield output["status"]
     if output.get("MessageId"):
         yield "message sent"
+
+
+def _checks(checks: list[Mapping[str, Any]]) -> Iterator[str]:
+    if checks:
+        found = Counter(str(check.get("status", "unknown")) for check in checks)
+        passed = found["passed"] + found["not_applicable"]
+        yield f"{passed} of {len(checks)} checks have nothing in the way"
+        yield from (f"{found[status]} {status}" for status in ("failed", "unknown") if found[status])
 
 
 def _inventory(output: Mapping[str, Any]) -> Iterator[str]:

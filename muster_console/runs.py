@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -52,9 +52,9 @@ class Ending:
     cause: str
 
 
-def start(clients: Clients, stack: Stack, now: datetime) -> str:
+def start(clients: Clients, stack: Stack, now: datetime, accept_unknown: Sequence[str] = ()) -> str:
     """Start a run towards the present desired state and return its name. Raises ConsoleError when there is none."""
-    version = _desired_version(clients, stack)
+    version = desired_version(clients, stack)
     run = f"manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     clients.stepfunctions.start_execution(
         stateMachineArn=stack.onboard_machine_arn,
@@ -64,13 +64,15 @@ def start(clients: Clients, stack: Stack, now: datetime) -> str:
                 "schema": 1,
                 "trigger": {"kind": "manual"},
                 "desired": {"key": DESIRED_STATE_KEY, "version": version},
+                **({"accept_unknown": list(accept_unknown)} if accept_unknown else {}),
             }
         ),
     )
     return run
 
 
-def _desired_version(clients: Clients, stack: Stack) -> str:
+def desired_version(clients: Clients, stack: Stack) -> str:
+    """Return the newest version of the desired state. Raises ConsoleError when none was pushed."""
     try:
         return clients.s3.head_object(Bucket=stack.state_bucket, Key=DESIRED_STATE_KEY).get("VersionId", "")
     except ClientError as error:

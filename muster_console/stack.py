@@ -20,6 +20,7 @@ class Stack:
     onboard_machine_arn: str
     state_bucket: str
     contacts_parameter: str
+    preflight_function_arn: str
 
     def execution_arn(self, run: str) -> str:
         """Return the ARN of one run of the onboarding machine."""
@@ -40,6 +41,7 @@ def find_stack(clients: Clients, name: str, connection: Connection) -> Stack:
             onboard_machine_arn=outputs["OnboardMachineArn"],
             state_bucket=outputs["StateBucketName"],
             contacts_parameter=outputs["ContactsParameterName"],
+            preflight_function_arn=outputs["PreflightFunctionArn"],
         )
     except KeyError as missing:
         raise ConsoleError(

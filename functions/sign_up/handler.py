@@ -24,6 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         read_desired(settings, request.desired),
         attempt=request.attempt,
         last_attempt=request.last_attempt,
+        accept_unknown=request.accept_unknown,
     )
     metrics.add_metric(name="SignUpChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return SignUpResponse.from_domain(outcome).to_json()

@@ -18,6 +18,7 @@ from muster_console.aws import Clients, Connection
 from muster_console.commands import Desk
 
 NOW = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
+PREFLIGHT = "arn:aws:lambda:eu-west-1:222222222222:function:muster-preflight"
 BUCKET = "muster-222222222222-eu-west-1"
 MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-onboard"
 EXAMPLE = Path(__file__).parents[3] / "config" / "desired-state.example.yaml"
@@ -44,6 +45,7 @@ class FakeCloudFormation:
             "OnboardMachineArn": MACHINE,
             "StateBucketName": BUCKET,
             "ContactsParameterName": "/muster/contacts",
+            "PreflightFunctionArn": PREFLIGHT,
         }
     )
     meta: Any = field(default_factory=lambda: SimpleNamespace(region_name="eu-west-1"))
@@ -152,6 +154,21 @@ class FakeStepFunctions:
 
 
 @dataclass
+class FakeLambda:
+    """One function, with its answer."""
+
+    answer: Any = None
+    error: bool = False
+    invoked: list[Any] = field(default_factory=list)
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803 - AWS's spelling
+        assert FunctionName == PREFLIGHT
+        self.invoked.append(json.loads(Payload))
+        failed = {"FunctionError": "Unhandled"} if self.error else {}
+        return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(self.answer).encode()), **failed}
+
+
+@dataclass
 class FakeOrganizations:
     """Units by parent, in pages of one, so that every reader has to page."""
 
@@ -178,6 +195,7 @@ class FakeCloud:
     s3: FakeS3 = field(default_factory=FakeS3)
     ssm: FakeSsm = field(default_factory=FakeSsm)
     stepfunctions: FakeStepFunctions = field(default_factory=FakeStepFunctions)
+    lambda_: FakeLambda = field(default_factory=FakeLambda)
     organizations: FakeOrganizations = field(default_factory=FakeOrganizations)
     connections: list[Connection] = field(default_factory=list)
 

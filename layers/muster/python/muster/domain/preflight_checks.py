@@ -149,7 +149,9 @@ def _organization(_: DesiredState, seen: Seen, vantage: Vantage) -> Check:
                 BLOCKER,
                 f"the management account of organization {found.id} is {found.management_account_id}, "
                 f"not {vantage.management_account_id} as it was told here",
-                f"deploy the stack again with ManagementAccountId={found.management_account_id}",
+                f"deploy the stack again with ManagementAccountId={found.management_account_id}"
+                if vantage.deployment is not None
+                else f"name a profile of account {found.management_account_id}: --management-profile NAME",
             )
         case OrganizationSummary() as found if not found.has_all_features:
             return _failed(
@@ -395,11 +397,12 @@ def _permissions(_: DesiredState, seen: Seen, vantage: Vantage) -> Check:
         f"{denial.operation} to {vantage.reader if of_reader else vantage.own}"
         for denial, of_reader in zip(seen.denials, in_management, strict=True)
     ]
-    remedy = (
-        vantage.deploy_reader(seen.organization)
-        if any(in_management)
-        else f"look for a service control policy or a boundary that denies it to {vantage.own}: see docs/operations.md"
-    )
+    if vantage.deployment is None:
+        remedy = "let both read what PreflightRole (template.yaml) and ReaderRole (stacks/management-account.yaml) read"
+    elif any(in_management):
+        remedy = vantage.deploy_reader(seen.organization)
+    else:
+        remedy = f"look for a service control policy or a boundary that denies it to {vantage.own}"
     return _failed(check, WARNING, f"denied: {', '.join(dict.fromkeys(listed))}", remedy)
 
 
