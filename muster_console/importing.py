@@ -1,6 +1,7 @@
 """Reads what exists, membership and StackSet of the containment roles, and writes it down as a desired state."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -276,6 +277,14 @@ def _stack_sets(clients: Clients) -> Iterator[str]:
 def _describe(clients: Clients, name: str, region: str) -> ExistingStackSet:
     found: Mapping[str, Any] = clients.cloudformation.describe_stack_set(StackSetName=name)["StackSet"]
     values = {row.get("ParameterKey"): row.get("ParameterValue") for row in found.get("Parameters", [])}
-    chosen = values.get(EC2_TRIAGE)
-    has_policy = INVESTIGATION_POLICY in found.get("TemplateBody", "")
-    return ExistingStackSet(name=name, region=region, ec2_triage=has_policy if chosen is None else chosen == "true")
+    return ExistingStackSet(name=name, region=region, ec2_triage=_has_ec2_triage(values, found.get("TemplateBody", "")))
+
+
+def _has_ec2_triage(values: Mapping[str | None, str | None], template: str) -> bool:
+    """Tell it by the parameter, which is off where nobody gave it; AWS's own templates have the policy or do not."""
+    if EC2_TRIAGE in values:
+        return values[EC2_TRIAGE] == "true"
+    return INVESTIGATION_POLICY in template and not _DECLARES_EC2_TRIAGE.search(template)
+
+
+_DECLARES_EC2_TRIAGE: Final = re.compile(rf"""(?:^|[{{,])\s*["']?{EC2_TRIAGE}["']?\s*:""", re.MULTILINE)

@@ -420,6 +420,7 @@ def test_preferences_are_all_or_a_list_and_roles_follow_the_order(operator: Oper
 
 # --- the StackSet of the containment roles ---
 
+INVESTIGATION = "AWSSecurityIncidentResponseInvestigationPolicy"
 LOOK = ("--region", "eu-west-1", "import", "--management-profile", "management")
 
 
@@ -460,6 +461,8 @@ def test_the_old_generation_is_adopted_under_its_name_and_ours_comes_first(
         ({"Parameters": [{"ParameterKey": "Ec2Triage", "ParameterValue": "false"}]}, False),
         ({"TemplateBody": "PolicyName: AWSSecurityIncidentResponseInvestigationPolicy"}, True),
         ({"TemplateBody": "PolicyName: AWSSecurityIncidentResponseContainmentPolicy"}, False),
+        ({"TemplateBody": f"Parameters:\n  Ec2Triage:\n    Default: 'false'\n{INVESTIGATION}"}, False),
+        ({"TemplateBody": f'{{"Parameters":{{"Ec2Triage": {{}}}}, "x": "{INVESTIGATION}"}}'}, False),
         (
             {
                 "Parameters": [{"ParameterKey": "Ec2Triage", "ParameterValue": "false"}],
