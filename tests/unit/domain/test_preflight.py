@@ -275,9 +275,13 @@ def test_what_could_not_be_read_is_unknown_and_no_blocker_where_sign_up_does_not
     assert unread.evidence == DENIED.why
 
 
-def test_stack_sets_without_access_are_a_warning_with_the_command() -> None:
-    check = one(CheckId.STACK_SETS_ACCESS, stack_sets_access=Known(value=False))
+def test_stack_sets_without_access_are_a_warning_where_people_deploy_the_roles() -> None:
+    managed = one(CheckId.STACK_SETS_ACCESS, stack_sets_access=Known(value=False))
+    check = one(
+        CheckId.STACK_SETS_ACCESS, desired=containing(ContainmentRoles.VERIFY), stack_sets_access=Known(value=False)
+    )
 
+    assert result(managed) == (PASSED, None)
     assert result(check) == (FAILED, WARNING)
     assert check.remedy == "aws cloudformation activate-organizations-access --region us-east-1"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from muster.domain import commands
+from muster.domain.containment import CONTAINMENT_ROLE, EXECUTION_ROLE
 from muster.domain.desired import ChangeKind, ContainmentRoles, DesiredState, ExistingRoles
 from muster.domain.membership import OPT_IN_REGIONS, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home
 from muster.domain.observed import Known, Observed, Unknown
@@ -24,7 +25,7 @@ from muster.domain.sign_up import (
     object_to_place,
 )
 
-CONTAINMENT_ROLES: Final = ("AWSSecurityIncidentResponseContainment", "AWSSecurityIncidentResponseContainmentExecution")
+CONTAINMENT_ROLES: Final = (CONTAINMENT_ROLE, EXECUTION_ROLE)
 SECURE: Final = "SecureString"
 TRAIL_GUIDE: Final = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html"
 BLOCKER, WARNING = Severity.BLOCKER, Severity.WARNING
@@ -298,6 +299,8 @@ def _stack_sets_access(desired: DesiredState, seen: Seen, __: Vantage) -> Check:
             return _unknown(check, WARNING, why, commands.read_stack_sets_access())
         case Known(value=True):
             return _passed(check, "trusted access of StackSets is enabled")
+        case Known() if desired.containment.roles is ContainmentRoles.MANAGED:
+            return _passed(check, "not enabled yet; Containment enables it or hands it off")
         case Known():
             return _failed(
                 check,
