@@ -17,6 +17,11 @@ FORBIDDEN = {
 }
 # Actions that have no resource type, or whose resources nobody can name before they are read.
 ANY_RESOURCE = {
+    "cloudformation:ActivateOrganizationsAccess",
+    "cloudformation:CreateStackSet",
+    "cloudformation:ListStackSets",
+    "cloudformation:DescribeOrganizationsAccess",
+    "cloudtrail:DescribeTrails",
     "organizations:DescribeOrganization",
     "organizations:DescribeOrganizationalUnit",
     "organizations:EnableAWSServiceAccess",
@@ -27,6 +32,7 @@ ANY_RESOURCE = {
     "organizations:ListRoots",
     "organizations:RegisterDelegatedAdministrator",
     "security-ir:ListMemberships",
+    "ssm:DescribeParameters",
 }
 BASIC_EXECUTION = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 APPLICATION = expand(Path("template.yaml"))["Resources"]
@@ -46,7 +52,8 @@ def as_list(value: object) -> list[Any]:
 
 def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for policy in role.get("Policies", []):
-        yield from policy["PolicyDocument"]["Statement"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def test_every_function_and_machine_has_a_role_of_its_own() -> None:
@@ -54,7 +61,7 @@ def test_every_function_and_machine_has_a_role_of_its_own() -> None:
     machines = of_type(APPLICATION, "AWS::StepFunctions::StateMachine")
     used = [str(item["Role"]) for item in functions.values()] + [str(item["RoleArn"]) for item in machines.values()]
 
-    assert len(functions) == 4
+    assert len(functions) == 8
     assert len(machines) == 1
     assert len(used) == len(set(used)) == len(of_type(APPLICATION, "AWS::IAM::Role"))
 
@@ -122,7 +129,23 @@ def test_each_write_in_the_management_account_is_pinned_to_the_service() -> None
     }
 
 
-def test_only_sign_up_reads_the_responders() -> None:
+def test_containment_roles_are_deployed_by_one_stack_set_and_never_taken_away() -> None:
+    first, then = statements(ROLES["ContainmentDeploymentRole"])
+
+    assert set(first["Action"]) == {"cloudformation:ActivateOrganizationsAccess", "cloudformation:CreateStackSet"}
+    assert set(then["Action"]) == {
+        "cloudformation:UpdateStackSet",
+        "cloudformation:CreateStackInstances",
+        "cloudformation:UpdateStackInstances",
+    }
+    assert then["Resource"] == [
+        {"Fn::Sub": "arn:aws:cloudformation:*:${AWS::AccountId}:stackset/${ContainmentStackSetName}:*"},
+        {"Fn::Sub": "arn:aws:cloudformation:*:*:stackset-target/${ContainmentStackSetName}:*"},
+        "arn:aws:cloudformation:*:*:type/resource/AWS-IAM-Role",
+    ]
+
+
+def test_only_sign_up_and_contact_setup_read_the_responders() -> None:
     readers = {
         name
         for name, role in ROLES.items()
@@ -130,7 +153,7 @@ def test_only_sign_up_reads_the_responders() -> None:
         if "ssm:GetParameter" in as_list(statement["Action"])
     }
 
-    assert readers == {"SignUpRole"}
+    assert readers == {"SignUpRole", "ContactSetupRole"}
 
 
 def test_access_levels_of_the_management_stack_are_a_ladder() -> None:
@@ -138,6 +161,8 @@ def test_access_levels_of_the_management_stack_are_a_ladder() -> None:
 
     assert MANAGEMENT["ReaderRole"]["Condition"] == "CanRead"
     assert conditions["CanRead"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Access"}, "forward"]}]}
+    assert MANAGEMENT["ContainmentDeploymentRole"]["Condition"] == "CanManage"
+    assert conditions["CanManage"] == {"Fn::Equals": [{"Ref": "Access"}, "manage"]}
     assert MANAGEMENT["OnboardingRole"]["Condition"] == "CanOnboard"
     assert conditions["CanOnboard"] == {
         "Fn::Or": [{"Fn::Equals": [{"Ref": "Access"}, level]} for level in ("onboard", "manage")]

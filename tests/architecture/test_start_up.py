@@ -62,7 +62,16 @@ def imported(request: pytest.FixtureRequest) -> dict[str, list[str]]:
 
 
 def test_there_are_handlers() -> None:
-    assert HANDLERS == ["assess", "report", "scoping", "sign_up"]
+    assert HANDLERS == [
+        "assess",
+        "contact_setup",
+        "containment",
+        "member_repair",
+        "preflight",
+        "report",
+        "scoping",
+        "sign_up",
+    ]
 
 
 def test_handler_imports_nothing_that_is_forbidden(imported: dict[str, list[str]]) -> None:

@@ -15,10 +15,19 @@ from unittest.mock import patch
 import boto3
 
 from muster import errors, wiring
+from muster.adapters.membership import TeamOfMembership
+from muster.adapters.organizations import AccountFromEither
 from muster.adapters.pacing import Pacer
 from muster.domain.organization import AccountState
 from muster.domain.responders import IncidentResponder
-from muster.settings import AssessSettings, ScopingSettings, Settings, SignUpSettings
+from muster.settings import (
+    AssessSettings,
+    ContactSetupSettings,
+    PreflightSettings,
+    ScopingSettings,
+    Settings,
+    SignUpSettings,
+)
 from muster_local import organization_file
 from muster_local.server import EmbeddedCloud
 from tests.fakes import ports as fakes
@@ -29,6 +38,8 @@ from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, Operator
 EXAMPLE = Path("muster_local/organizations/example.yaml")
 TEAM = tuple(IncidentResponder(f"Person {each}", "Analyst", f"person{each}@example.com") for each in range(2))
 ACTIONS_IN_MANAGEMENT = (
+    "sts:AssumeRole", "organizations:DescribeAccount", "cloudtrail:DescribeTrails",
+    "cloudformation:DescribeOrganizationsAccess",
     "iam:GetRole", "security-ir:ListMemberships", "organizations:EnableAWSServiceAccess",
     "iam:CreateServiceLinkedRole", "organizations:RegisterDelegatedAdministrator",
 )  # fmt: skip
@@ -50,9 +61,14 @@ class FakeSide:
         self.world.contacts = errors.NotConfiguredError("there are no contacts: run `muster push FILE`")
         self.world.unreadable_roles = set(self.world.accounts) - {MANAGEMENT, DESIGNATED}
         self.delegations = self.units = self.accounts = fakes.FakeOrganizations(self.world)
-        self.management = fakes.FakeManagement(self.world)
+        self.management = self.survey = fakes.FakeManagement(self.world)
+        self.designated = AccountFromEither(self.units, fakes.FakeOrganizations(self.world, MANAGEMENT))
+        self.trails = fakes.FakeTrails(self.world)
+        self.stack_sets_access = fakes.FakeStackSetsAccess(self.world)
+        self.kept_contacts = fakes.FakeContacts(self.world)
         self.reader = self.associations = fakes.FakeReader(self.world)
         self.writer = self.units_writer = fakes.FakeWriter(self.world)
+        self.team = fakes.FakeTeam(self.world)
         self.triage_roles = fakes.FakeTriageRoles(self.world)
         self.responders = fakes.FakeResponders(self.world)
         self.documents = fakes.FakeDocuments(self.world)
@@ -144,12 +160,18 @@ class EmbeddedSide:
         self.cloud = cloud
         self._is_denied = False
         sign_up = self._wire("sign-up", SignUpSettings, wiring.build_sign_up)
+        preflight = self._wire("preflight", PreflightSettings, wiring.build_preflight)
+        self.survey, self.designated, self.trails = preflight.management, preflight.accounts, preflight.trails
+        self.stack_sets_access, self.kept_contacts = preflight.stack_sets, preflight.contacts
         scoping = self._wire("scoping", ScopingSettings, wiring.build_scoping)
+        contact_setup = self._wire("contact-setup", ContactSetupSettings, wiring.build_contact_setup)
         assess = self._wire("assess", AssessSettings, wiring.build_assess)
         self.delegations, self.units, self.accounts = sign_up.organizations, scoping.organizations, assess.organizations
         self.management = sign_up.management
         self.reader, self.writer = sign_up.reader, sign_up.writer
         self.units_writer, self.associations = scoping.writer, assess.reader
+        assert isinstance(contact_setup.reader, TeamOfMembership)
+        self.team = contact_setup.reader
         self.triage_roles = assess.triage_roles
         self.responders = sign_up.responders
         self.documents = assess.documents

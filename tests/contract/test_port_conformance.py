@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from muster import errors
+from muster.domain.containment import CONTAINMENT_ROLE
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Association
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
-from muster.domain.responders import IncidentResponseTeam
+from muster.domain.preflight_checks import ContactsParameter
+from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.team import TeamInMembership
 from muster_local.organization_file import LONG_AGO
 from muster_local.server import EmbeddedCloud
 from tests.contract.port_worlds import (
@@ -118,6 +121,11 @@ def test_management_account_that_lets_nobody_in_denies_every_call(side: Side) ->
     side.close_management_account()
     calls: list[Callable[[], object]] = [
         side.management.has_triage_role,
+        side.survey.enter,
+        lambda: side.survey.has_role(CONTAINMENT_ROLE),
+        lambda: side.designated.account(DESIGNATED),
+        side.trails.trails,
+        side.stack_sets_access.organizations_access,
         lambda: side.management.memberships(HOME),
         side.management.enable_trusted_access,
         side.management.create_triage_role,
@@ -128,6 +136,35 @@ def test_management_account_that_lets_nobody_in_denies_every_call(side: Side) ->
         with pytest.raises(errors.DeniedError):
             call()
     assert isinstance(side.triage_roles.exists(MANAGEMENT), Unknown)
+
+
+def test_preflight_sees_the_designated_account_before_and_after_it_is_registered(side: Side) -> None:
+    before = side.designated.account(DESIGNATED)
+    register(side)
+
+    after = side.designated.account(DESIGNATED)
+
+    assert (before.id, before.state) == (after.id, after.state) == (DESIGNATED, AccountState.ACTIVE)
+
+
+def test_preflight_enters_the_management_account_and_finds_no_containment_role_and_a_trail_that_logs(
+    side: Side,
+) -> None:
+    side.survey.enter()
+
+    assert side.survey.has_role(CONTAINMENT_ROLE) is False
+    (trail,) = side.trails.trails()
+    assert (trail.home_region, trail.is_logging, trail.has_own_selectors) == ("us-east-1", True, False)
+
+
+def test_contacts_are_looked_at_without_their_value(side: Side) -> None:
+    assert side.kept_contacts.contacts() is None
+    side.store_contacts(CONTACTS)
+
+    kept = side.kept_contacts.contacts()
+
+    assert isinstance(kept, ContactsParameter)
+    assert (kept.name, kept.kind) == ("/muster/contacts", "SecureString")
 
 
 def test_delegated_administrator_needs_no_management_account_to_read_trust_and_delegation(side: Side) -> None:
@@ -299,10 +336,11 @@ USES: dict[str, Callable[[Side, str], object]] = {
     "membership": lambda side, member: side.reader.membership(member),
     "tags": lambda side, member: side.reader.tags(arn_of(member)),
     "associations": lambda side, member: side.associations.associations(member, [DESIGNATED]),
-    "name": lambda side, member: side.writer.set_name(member, "renamed"),
-    "triage": lambda side, member: side.writer.enable_triage(member),
+    "name": lambda side, member: side.writer.set_settings(member, name="renamed", enable_triage=False),
+    "triage": lambda side, member: side.writer.set_settings(member, name=None, enable_triage=True),
     "entire": lambda side, member: side.units_writer.cover_entire_organization(member),
     "add_units": lambda side, member: side.units_writer.add_units(member, [side.unit_id("Security")]),
+    "replace_team": lambda side, member: side.team.replace_team(member, TEAM),
     "set_tags": lambda side, member: side.writer.set_tags(arn_of(member), {"a": "b"}),
 }
 
@@ -322,7 +360,7 @@ def test_membership_that_ended_is_read_and_no_longer_changed(side: Side) -> None
 
     assert [row.status for row in side.reader.memberships(HOME)] == ["Cancelled"]
     assert side.reader.membership(membership_id).status == "Cancelled"
-    for name in ("associations", "name", "triage", "entire", "add_units"):
+    for name in ("associations", "name", "triage", "entire", "add_units", "replace_team"):
         side.settle()
         with pytest.raises(errors.NotYetConsistentError):
             USES[name](side, membership_id)
@@ -402,7 +440,7 @@ def test_unacceptable_new_name_is_refused(side: Side) -> None:
 
     for name in ("x" * 51, "xy"):
         with pytest.raises(errors.RefusedError):
-            side.writer.set_name(membership_id, name)
+            side.writer.set_settings(membership_id, name=name, enable_triage=False)
         side.settle()
 
 
@@ -412,9 +450,7 @@ def test_settings_are_written_and_read_back(side: Side) -> None:
     arn = before.arn
 
     assert (before.name, before.triage_enabled, before.covers_entire_organization) == ("example", False, False)
-    side.writer.set_name(membership_id, "renamed")
-    side.settle()
-    side.writer.enable_triage(membership_id)
+    side.writer.set_settings(membership_id, name="renamed", enable_triage=True)
     side.writer.set_tags(arn, {"owner": "somebody", "new": "one"})
     side.settle()
     side.units_writer.cover_entire_organization(membership_id)
@@ -423,6 +459,28 @@ def test_settings_are_written_and_read_back(side: Side) -> None:
     found = side.reader.membership(membership_id)
     assert (found.name, found.triage_enabled, found.covers_entire_organization) == ("renamed", True, True)
     assert side.reader.tags(arn) == {"owner": "somebody", "new": "one"}
+
+
+def test_team_is_read_as_it_was_written_and_replaced_as_a_whole(side: Side) -> None:
+    membership_id = signed_up(side)
+    third = IncidentResponder("Person 2", "Analyst", "person2@example.com", frozenset({"Case Created"}))
+
+    assert side.team.team_in(membership_id) == TeamInMembership(ACTIVE, Known(TEAM))
+    side.team.replace_team(membership_id, (TEAM[1], third))
+    side.settle()
+
+    assert side.team.team_in(membership_id).team == Known((TEAM[1], third))
+
+
+def test_team_of_too_many_and_one_with_somebody_twice_are_not_taken(side: Side) -> None:
+    membership_id = signed_up(side)
+    crowd = tuple(IncidentResponder(f"Person {each}", "Analyst", f"person{each}@example.com") for each in range(11))
+
+    for team, error in ((crowd, errors.RefusedError), ((*TEAM, TEAM[0]), errors.AlreadyThereError)):
+        with pytest.raises(error) as caught:
+            side.team.replace_team(membership_id, team)
+        assert "person" not in str(caught.value)
+        side.settle()
 
 
 def test_units_are_added_to_those_that_are_there(side: Side) -> None:
@@ -597,8 +655,16 @@ CALLS: list[tuple[str, str, Callable[[Side, str], object]]] = [
     ("membership", "security-ir:GetMembership", lambda side, member: side.reader.membership(member)),
     ("tags", "security-ir:ListTagsForResource", lambda side, member: side.reader.tags(arn_of(member))),
     ("create", "security-ir:CreateMembership", lambda side, _: create(side)),
-    ("name", "security-ir:UpdateMembership", lambda side, member: side.writer.set_name(member, "renamed")),
-    ("triage", "security-ir:UpdateMembership", lambda side, member: side.writer.enable_triage(member)),
+    (
+        "name",
+        "security-ir:UpdateMembership",
+        lambda side, member: side.writer.set_settings(member, name="renamed", enable_triage=False),
+    ),
+    (
+        "triage",
+        "security-ir:UpdateMembership",
+        lambda side, member: side.writer.set_settings(member, name=None, enable_triage=True),
+    ),
     ("entire", "security-ir:UpdateMembership", lambda s, member: s.units_writer.cover_entire_organization(member)),
     (
         "add_units",
@@ -606,6 +672,8 @@ CALLS: list[tuple[str, str, Callable[[Side, str], object]]] = [
         lambda side, member: side.units_writer.add_units(member, [side.unit_id("Security")]),
     ),
     ("set_tags", "security-ir:TagResource", lambda side, member: side.writer.set_tags(arn_of(member), {"a": "b"})),
+    ("team_in", "security-ir:GetMembership", lambda side, member: side.team.team_in(member)),
+    ("replace_team", "security-ir:UpdateMembership", lambda side, member: side.team.replace_team(member, TEAM)),
     ("team", "ssm:GetParameter", lambda side, _: side.responders.team()),
     ("read", "s3:GetObject", lambda side, _: side.documents.read("runs/r/one.json")),
     ("write", "s3:PutObject", lambda side, _: side.documents.write("runs/r/one.json", {})),

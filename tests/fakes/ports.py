@@ -301,6 +301,20 @@ class FakeTriageRoles:
 
 
 @dataclass(frozen=True, slots=True)
+class FakeTriageRoleWriter:
+    """The triage role of each account, where a repairer exists."""
+
+    world: World
+
+    def create(self, account_id: str) -> None:
+        operation = "iam:CreateServiceLinkedRole"
+        with self.world.call(operation, account_id):
+            if account_id in self.world.triage_roles:
+                raise AlreadyThereError(operation, account_id, "the role exists")
+            self.world.triage_roles.add(account_id)
+
+
+@dataclass(frozen=True, slots=True)
 class FakeResponders:
     """The contacts parameter."""
 

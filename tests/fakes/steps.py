@@ -4,13 +4,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from muster.adapters.organizations import AccountFromEither, DelegationFromEither
-from muster.domain.desired import ChangeKind, CoverageException, DesiredMembership, DesiredState, Mode
+from muster.domain.desired import (
+    ChangeKind,
+    ContainmentRoles,
+    CoverageException,
+    DesiredContainment,
+    DesiredMembership,
+    DesiredState,
+    Mode,
+)
+from muster.domain.member_repair import MemberAccess
 from muster.domain.membership import Home
 from muster.domain.outcomes import (
     AssessOutcome,
     Change,
     ContactSetupOutcome,
     Handoff,
+    MemberRepairOutcome,
     Notice,
     ReportOutcome,
     ScopingOutcome,
@@ -21,6 +31,7 @@ from muster.domain.preflight_checks import Vantage
 from muster.domain.scope import DesiredScope, EntireOrganization
 from muster.steps.assess import Assess
 from muster.steps.contact_setup import ContactSetup
+from muster.steps.member_repair import MemberRepair
 from muster.steps.preflight import Preflight
 from muster.steps.report import Report
 from muster.steps.scoping import Scoping
@@ -36,6 +47,7 @@ from tests.fakes.ports import (
     FakeTeam,
     FakeTrails,
     FakeTriageRoles,
+    FakeTriageRoleWriter,
     FakeWriter,
 )
 from tests.fakes.world import HOME_REGION, MANAGEMENT, SECURITY, World
@@ -67,6 +79,7 @@ def desired_state(
         automatic=automatic,
         proactive_response=proactive_response,
         exceptions=exceptions,
+        containment=DesiredContainment(roles=ContainmentRoles.OFF),
     )
 
 
@@ -204,6 +217,22 @@ def assess(
             return outcome
 
 
+def repair_members(
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    access: MemberAccess = MemberAccess.REPAIR,
+    run: str = "run-1",
+    cursor: str | None = None,
+) -> MemberRepairOutcome:
+    """Run one pass of MemberRepair."""
+    step = MemberRepair(
+        FakeTriageRoleWriter(world), FakeDocuments(world), Home(SECURITY, HOME_REGION), "muster", access
+    )
+    wanted = desired or desired_state()
+    return step.apply(wanted, run=run, assessment_key=f"runs/{run}/assessment.json", cursor=cursor)
+
+
 def report(
     world: World,
     desired: DesiredState | None = None,
@@ -214,6 +243,7 @@ def report(
     handoffs: tuple[Handoff, ...] = (),
     notices: tuple[Notice, ...] = (),
     assessment_key: str | None = "runs/run-1/assessment.json",
+    containment_key: str | None = None,
     settled: bool = True,
 ) -> ReportOutcome:
     """Run Report."""
@@ -226,6 +256,7 @@ def report(
         handoffs=handoffs,
         notices=notices,
         assessment_key=assessment_key,
+        containment_key=containment_key,
         settled=settled,
     )
 

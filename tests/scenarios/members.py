@@ -1,35 +1,30 @@
-"""A reader role in the member accounts, as the management team would deploy it."""
+"""The footprint in the member accounts, as the management team's StackSet would deploy it: the template as it is."""
 
-import json
+from pathlib import Path
 
-from tests.scenarios.operating import DESIGNATED, Operator
+from tests.scenarios.operating import DESIGNATED, MANAGEMENT, Operator
 
-READER = "muster-member-reader"
+READER, REPAIRER = "muster-member-reader", "muster-member-repair"
+STACK = "muster-member-access"
 TRIAGE_ROLE = "AWSServiceRoleForSecurityIncidentResponse_Triage"
+TEMPLATE = Path("stacks/member-account.yaml")
 
 
-def deploy_readers(operator: Operator, *accounts: str) -> None:
-    """Create the role in each account; it trusts Assess alone and reads the triage role alone."""
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:aws:iam::{DESIGNATED}:root"},
-                "Action": "sts:AssumeRole",
-                "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{DESIGNATED}:role/muster-assess"}},
-            }
-        ],
-    }
+def deploy_readers(operator: Operator, *accounts: str, access: str = "read") -> None:
+    """Deploy the template in each account, as that account."""
+    organization = operator.client("organizations", MANAGEMENT).describe_organization()["Organization"]["Id"]
+    parameters = {"ApplicationAccountId": DESIGNATED, "OrganizationId": organization, "Access": access}
     for account in accounts:
-        iam = operator.client("iam", account)
-        iam.create_role(RoleName=READER, AssumeRolePolicyDocument=json.dumps(trust))
-        role = f"arn:aws:iam::{account}:role"
-        path = "aws-service-role/triage.security-ir.amazonaws.com"
-        allowed = {
-            "Effect": "Allow",
-            "Action": "iam:GetRole",
-            "Resource": [f"{role}/{TRIAGE_ROLE}", f"{role}/{path}/{TRIAGE_ROLE}"],
-        }
-        policy = {"Version": "2012-10-17", "Statement": [allowed]}
-        iam.put_role_policy(RoleName=READER, PolicyName="read", PolicyDocument=json.dumps(policy))
+        operator.client("cloudformation", account, "us-east-1").create_stack(
+            StackName=STACK,
+            TemplateBody=TEMPLATE.read_text(),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
+
+def has_triage_role(operator: Operator, account: str) -> bool:
+    """Tell whether the account has the role, as its owner sees it."""
+    iam = operator.client("iam", account)
+    pages = iam.get_paginator("list_roles").paginate()
+    return any(role["RoleName"] == TRIAGE_ROLE for page in pages for role in page["Roles"])

@@ -77,7 +77,7 @@ def test_member_reader_finds_the_missing_role_where_it_is_deployed(fresh: Cloud)
 
     run = operator.onboard()
 
-    assert run.outcome == "NeedsAttention"
+    assert run.outcome == "WaitingForHandoff"
     causes = operator.causes()
     assert causes["300000000003"] == "role_missing"
     assert causes["300000000004"] == "unknown"

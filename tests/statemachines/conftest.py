@@ -13,9 +13,13 @@ from tests.statemachines.answering import Cloud
 
 SUBSTITUTIONS = {
     "StateBucketName": "bucket",
+    "PreflightFunctionArn": "preflight",
     "SignUpFunctionArn": "sign-up",
     "ScopingFunctionArn": "scoping",
+    "ContactSetupFunctionArn": "contact-setup",
     "AssessFunctionArn": "assess",
+    "MemberRepairFunctionArn": "member-repair",
+    "ContainmentFunctionArn": "containment",
     "ReportFunctionArn": "report",
     "NotificationTopicArn": "topic",
     "ConsistencyWaitSeconds": "15",
@@ -24,6 +28,8 @@ SUBSTITUTIONS = {
     "SettleSeconds": "1800",
     "SettleWaitSeconds": "60",
     "SettleAttempts": "4",
+    "ContainmentWaitSeconds": "30",
+    "ContainmentAttempts": "3",
 }
 
 

@@ -13,6 +13,10 @@ HANDOFF = {"to": "person", "what": "create it", "why": "denied", "command": "aws
 NOTICE = {"subject": "ou-1", "detail": "not asked for"}
 
 
+def checked(**over: Any) -> dict[str, Any]:
+    return {"schema": 1, "checks": [], "notices": [], "handoffs": [], "accepted": [], **over}
+
+
 def signed_up(**over: Any) -> dict[str, Any]:
     return {
         "schema": 1, "membership_id": "m-1", "changes": [], "handoffs": [], "notices": [], "waiting_for": None, **over
@@ -26,10 +30,25 @@ def scoped(**over: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def contacts_set_up(**over: Any) -> dict[str, Any]:
+    return {"schema": 1, "changes": [], "handoffs": [], "notices": [], **over}
+
+
 def assessed(**over: Any) -> dict[str, Any]:
     return {
         "schema": 1, "cursor": None, "settled": True, "accounts_read": 3, "counts": {"Covered": 3}, "needs_person": 0,
-        "assessment_key": "runs/x/assessment.json", **over,
+        "assessment_key": "runs/x/assessment.json", "missing_triage_roles": 0, "unread_triage_roles": 0, **over,
+    }  # fmt: skip
+
+
+def repaired(**over: Any) -> dict[str, Any]:
+    return {"schema": 1, "cursor": None, "changes": [], "handoffs": [], "notices": [], "repaired": 0, **over}
+
+
+def contained(**over: Any) -> dict[str, Any]:
+    return {
+        "schema": 1, "more": False, "waiting_for": None, "changes": [], "handoffs": [], "notices": [],
+        "counts": {"Deployed": 3}, "document_key": "runs/x/containment.json", **over,
     }  # fmt: skip
 
 
@@ -42,9 +61,13 @@ def reported(**over: Any) -> dict[str, Any]:
 def cloud(**answers: Any) -> Cloud:
     quiet: dict[str, Any] = {
         "headObject": lambda _: {"VersionId": "v1"},
+        "preflight": lambda _: checked(),
         "sign_up": lambda _: signed_up(),
         "scoping": lambda _: scoped(),
+        "contact_setup": lambda _: contacts_set_up(),
         "assess": lambda _: assessed(),
+        "member_repair": lambda _: repaired(),
+        "containment": lambda _: contained(),
         "report": lambda _: reported(),
         "publish": lambda _: {"MessageId": "1"},
     }
@@ -76,7 +99,8 @@ def test_unchanged_world_is_read_reported_and_nobody_is_told(onboard: Onboard) -
     execution = onboard(aws)
 
     assert list(execution.states) == [
-        "Resolve", "SignUp", "SignedUp", "Scoping", "Scoped", "Assess", "Assessed", "Report", "Reported", "Done"
+        "Resolve", "Preflight", "SignUp", "SignedUp", "Scoping", "Scoped", "ContactSetup", "Assess", "Assessed",
+        "Containment", "Contained", "Report", "Reported", "Done",
     ]  # fmt: skip
     assert execution.output == {
         "status": "Covered",
@@ -87,6 +111,7 @@ def test_unchanged_world_is_read_reported_and_nobody_is_told(onboard: Onboard) -
         "notices": [],
         "report": {"text_key": "t", "json_key": "j"},
         "assessment_key": "runs/x/assessment.json",
+        "containment": {"Deployed": 3},
     }
     assert aws.named("publish") == []
 
@@ -110,7 +135,7 @@ def test_run_is_pinned_to_one_version_of_the_desired_state(
 
     assert aws.named("headObject") == [asked]
     pinned = [payload["desired"] for name, payload in aws.calls if isinstance(payload, dict) and "desired" in payload]
-    assert pinned == [{"key": "desired-state.json", "version": "v1"}] * 4
+    assert pinned == [{"key": "desired-state.json", "version": "v1"}] * 7
 
 
 def test_absent_desired_state_is_a_beginning_and_not_an_error(onboard: Onboard) -> None:
@@ -120,6 +145,33 @@ def test_absent_desired_state_is_a_beginning_and_not_an_error(onboard: Onboard) 
 
     assert execution.output == {"status": "NotConfigured", "next": "muster push FILE"}
     assert [name for name, _ in aws.calls] == ["headObject"]
+
+
+@pytest.mark.parametrize("accepted", [[], ["memberships"], ["memberships", "organization"]])
+def test_what_a_person_accepted_reaches_preflight_and_sign_up(onboard: Onboard, accepted: list[str]) -> None:
+    aws = cloud()
+
+    onboard(aws, {"schema": 1, "accept_unknown": accepted})
+
+    assert aws.named("preflight")[0]["accept_unknown"] == accepted
+    assert aws.named("sign-up")[0]["accept_unknown"] == accepted
+
+
+def test_nothing_is_accepted_when_nobody_said_so(onboard: Onboard) -> None:
+    aws = cloud()
+
+    onboard(aws)
+
+    assert aws.named("preflight")[0]["accept_unknown"] == []
+
+
+def test_notices_of_preflight_are_reported(onboard: Onboard) -> None:
+    aws = cloud(preflight=lambda _: checked(notices=[NOTICE]))
+
+    execution = onboard(aws)
+
+    assert aws.named("report")[0]["notices"] == [NOTICE]
+    assert execution.output["notices"] == [NOTICE]
 
 
 def test_sign_up_waits_for_consistency_and_says_when_it_looks_for_the_last_time(onboard: Onboard) -> None:
@@ -155,6 +207,18 @@ def test_units_are_sent_one_call_at_a_time_from_the_last_cursor(onboard: Onboard
     assert list(execution.states).count("PaceUnits") == 1
     (report,) = aws.named("report")
     assert (report["changes"], report["notices"]) == ([CHANGE, CHANGE], [NOTICE])
+
+
+def test_team_is_set_up_after_the_scope_and_what_it_left_is_reported(onboard: Onboard) -> None:
+    aws = cloud(contact_setup=lambda _: contacts_set_up(changes=[CHANGE] * 2, handoffs=[HANDOFF], notices=[NOTICE]))
+
+    execution = onboard(aws)
+
+    assert [payload["membership_id"] for payload in aws.named("contact-setup")] == ["m-1"]
+    (report,) = aws.named("report")
+    assert (report["changes"], report["handoffs"], report["notices"]) == ([CHANGE] * 2, [HANDOFF], [NOTICE])
+    assert isinstance(execution.output, dict)
+    assert execution.output["handoffs"] == [HANDOFF]
 
 
 def test_scope_of_two_thousand_units_keeps_the_state_small(onboard: Onboard) -> None:
@@ -197,6 +261,83 @@ def test_settling_is_waited_for_and_the_wait_is_bounded(onboard: Onboard) -> Non
     assert aws.named("report")[0]["settled"] is False
 
 
+def test_containment_takes_the_accounts_from_the_assessment_of_this_run(onboard: Onboard) -> None:
+    aws = cloud(containment=lambda _: contained(changes=[CHANGE] * 2, handoffs=[HANDOFF], notices=[NOTICE]))
+
+    onboard(aws)
+
+    (payload,) = aws.named("containment")
+    assert (payload["assessment_key"], payload["last_attempt"]) == ("runs/x/assessment.json", False)
+    (report,) = aws.named("report")
+    assert (report["changes"], report["handoffs"], report["notices"]) == ([CHANGE] * 2, [HANDOFF], [NOTICE])
+    assert (report["containment_key"], report["settled"]) == ("runs/x/containment.json", True)
+
+
+def test_containment_goes_on_at_once_when_it_asks_for_more(onboard: Onboard) -> None:
+    aws = cloud(containment=in_turn(contained(more=True), contained(more=True), contained()))
+
+    execution = onboard(aws)
+
+    assert len(aws.named("containment")) == 3
+    assert "WaitForContainment" not in execution.states
+
+
+def test_containment_waits_and_the_wait_is_bounded(onboard: Onboard) -> None:
+    aws = cloud(containment=lambda _: contained(waiting_for="an operation"))
+
+    execution = onboard(aws)
+
+    assert [payload["last_attempt"] for payload in aws.named("containment")] == [False, False, False, True]
+    assert list(execution.states).count("WaitForContainment") == 3
+    assert aws.named("report")[0]["settled"] is False
+
+
+def test_missing_roles_are_repaired_hundred_by_hundred_and_the_accounts_get_time_to_settle_again(
+    onboard: Onboard,
+) -> None:
+    missing = assessed(missing_triage_roles=150)
+    aws = cloud(
+        assess=in_turn(missing, assessed(settled=False), assessed()),
+        member_repair=in_turn(
+            repaired(cursor="300000000100", changes=[CHANGE], repaired=100),
+            repaired(changes=[CHANGE], handoffs=[HANDOFF], notices=[NOTICE], repaired=49),
+        ),
+    )
+
+    execution = onboard(aws)
+
+    payloads = aws.named("member-repair")
+    assert [payload["cursor"] for payload in payloads] == [None, "300000000100"]
+    assert {payload["assessment_key"] for payload in payloads} == {"runs/x/assessment.json"}
+    assert [payload["changed_at"] is None for payload in aws.named("assess")] == [True, False, False]
+    assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3]
+    assert list(execution.states).count("WaitToSettle") == 2
+    (report,) = aws.named("report")
+    assert (report["changes"], report["handoffs"], report["notices"]) == ([CHANGE] * 2, [HANDOFF], [NOTICE])
+
+
+def test_repair_comes_once_a_run_and_after_the_accounts_have_settled_or_were_given_up(onboard: Onboard) -> None:
+    aws = cloud(
+        assess=lambda _: assessed(settled=False, unread_triage_roles=1),
+        member_repair=lambda _: repaired(repaired=1),
+    )
+
+    execution = onboard(aws)
+
+    assert len(aws.named("member-repair")) == 1
+    assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert list(execution.states)[-4:] == ["Contained", "Report", "Reported", "Done"]
+
+
+def test_where_nothing_could_be_repaired_nobody_waits(onboard: Onboard) -> None:
+    aws = cloud(assess=lambda _: assessed(missing_triage_roles=1), member_repair=lambda _: repaired(handoffs=[HANDOFF]))
+
+    execution = onboard(aws)
+
+    assert "WaitToSettle" not in execution.states
+    assert aws.named("report")[0]["handoffs"] == [HANDOFF]
+
+
 def test_news_are_sent_with_their_subject(onboard: Onboard) -> None:
     aws = cloud(report=lambda _: reported(subject="Muster: signed up", message="text"))
 
@@ -205,7 +346,9 @@ def test_news_are_sent_with_their_subject(onboard: Onboard) -> None:
     assert aws.named("publish") == [{"TopicArn": "topic", "Subject": "Muster: signed up", "Message": "text"}]
 
 
-@pytest.mark.parametrize("step", ["sign_up", "scoping", "assess", "report"])
+@pytest.mark.parametrize(
+    "step", ["preflight", "sign_up", "scoping", "contact_setup", "assess", "containment", "report"]
+)
 def test_stop_is_told_to_people_and_fails_under_its_own_name(onboard: Onboard, step: str) -> None:
     aws = cloud(**{step: failing("MembershipConflictError", "two Active memberships")})
 
@@ -217,7 +360,9 @@ def test_stop_is_told_to_people_and_fails_under_its_own_name(onboard: Onboard, s
     assert "two Active memberships" in message["Message"]
 
 
-@pytest.mark.parametrize("step", ["sign_up", "scoping", "assess", "report"])
+@pytest.mark.parametrize(
+    "step", ["preflight", "sign_up", "scoping", "contact_setup", "assess", "containment", "report"]
+)
 def test_unforeseen_failure_is_loud_and_never_an_answer(onboard: Onboard, step: str) -> None:
     aws = cloud(**{step: failing("ZeroDivisionError", "division by zero")})
 
@@ -237,7 +382,9 @@ def test_failure_stays_a_failure_when_nobody_can_be_told(onboard: Onboard) -> No
     assert (execution.error, execution.cause) == ("ScopeError", "no such unit")
 
 
-@pytest.mark.parametrize("step", ["sign_up", "scoping", "assess", "report"])
+@pytest.mark.parametrize(
+    "step", ["preflight", "sign_up", "scoping", "contact_setup", "assess", "containment", "report"]
+)
 @pytest.mark.parametrize("name", ["ThrottledError", "UnavailableError", "Sandbox.Timedout", "Runtime.ExitError"])
 def test_transient_failure_is_retried_with_the_same_payload(onboard: Onboard, step: str, name: str) -> None:
     quiet = cloud()

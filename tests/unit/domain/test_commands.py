@@ -35,6 +35,18 @@ def test_team_is_edited_in_a_file_that_is_private_and_deleted() -> None:
     assert command.endswith("--incident-response-team file://team.json; rm -f team.json)")
 
 
+def test_member_reader_is_deployed_by_a_stack_set_below_the_root() -> None:
+    known = commands.deploy_member_reader("muster", HOME, region="us-east-1", root_id="r-ex01").splitlines()
+    unknown = commands.deploy_member_reader("muster", HOME, region="us-east-1", root_id=None)
+
+    access, create, deploy = (shlex.split(line) for line in known)
+    assert access[2] == "activate-organizations-access"
+    assert "ParameterKey=ApplicationAccountId,ParameterValue=222222222222" in create
+    assert create[create.index("--template-body") + 1] == "file://stacks/member-account.yaml"
+    assert deploy[-1] == "OrganizationalUnitIds=r-ex01"
+    assert unknown.endswith("list-roots --query 'Roots[].Id' --output text)\"")
+
+
 def test_units_go_five_to_a_call_one_call_a_second() -> None:
     calls = commands.add_units("eu-west-1", "m-1", [f"ou-{number}" for number in range(12)]).split("; sleep 1; ")
     assert [call.split("organizationalUnitsToAdd=")[1].count(",") for call in calls] == [4, 4, 1]

@@ -223,6 +223,14 @@ class TriageRoleReader(Protocol):
         ...
 
 
+class TriageRoleWriter(Protocol):
+    """Creates the triage service-linked role in member accounts, and nothing else."""
+
+    def create(self, account_id: str) -> None:
+        """Create the role in the account. Raises DeniedError, RefusedError, AlreadyThereError."""
+        ...
+
+
 class ResponderReader(Protocol):
     """Reads the responders' own parameter."""
 

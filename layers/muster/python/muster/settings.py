@@ -5,6 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from muster.domain.member_repair import MemberAccess
+
 type AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
 
 
@@ -34,8 +36,19 @@ class ManagementSettings(Settings):
     management_reader_role_arn: str
 
 
+class PreflightSettings(ManagementSettings):
+    """Settings of Preflight. It looks at the contacts parameter, and never into it."""
+
+    contacts_parameter: str
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name, which is the front part of every role's."""
+        return self.management_reader_role_arn.rpartition("/")[2].removesuffix("-management-reader")
+
+
 class SignUpSettings(ManagementSettings):
-    """Settings of SignUp: it alone writes to the management account, and it alone reads the responders."""
+    """Settings of SignUp: it alone writes to the management account."""
 
     management_onboarding_role_arn: str
     contacts_parameter: str
@@ -45,10 +58,30 @@ class ScopingSettings(Settings):
     """Settings of Scoping."""
 
 
+class ContactSetupSettings(Settings):
+    """Settings of ContactSetup."""
+
+    contacts_parameter: str
+
+
 class AssessSettings(ManagementSettings):
     """Settings of Assess. ``member_reader_role_name`` is empty where no reader is deployed in the members."""
 
     member_reader_role_name: str = ""
+
+
+class ContainmentSettings(ManagementSettings):
+    """Settings of Containment. ``member_reader_role_name`` is empty where no reader is deployed in the members."""
+
+    management_containment_role_arn: str
+    member_reader_role_name: str = ""
+
+
+class MemberRepairSettings(Settings):
+    """Settings of MemberRepair. ``member_access`` is what the members let the application do."""
+
+    deployment: str
+    member_access: MemberAccess
 
 
 class ReportSettings(Settings):

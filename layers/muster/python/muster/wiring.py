@@ -1,26 +1,62 @@
 """The composition root: which adapter stands behind which port, for each function."""
 
+from dataclasses import dataclass
 from functools import cache
 
 import boto3
 
 from muster.adapters.clients import CONFIG, Clients
+from muster.adapters.contacts import ContactsInParameterStore, ContactsNotStored
+from muster.adapters.containment_roles import ContainmentRoles
 from muster.adapters.documents import BucketDocuments
-from muster.adapters.management import ManagementThroughRoles
-from muster.adapters.membership import Memberships
-from muster.adapters.organizations import DelegationFromEither, Organizations
+from muster.adapters.management import ManagementSurveyed, ManagementThroughRoles
+from muster.adapters.membership import Memberships, TeamOfMembership
+from muster.adapters.organizations import AccountFromEither, DelegationFromEither, Organizations
 from muster.adapters.responders import RespondersInParameterStore
-from muster.adapters.triage_roles import TriageRoles
+from muster.adapters.stack_sets import StackSets, StackSetsAsManager, read_template
+from muster.adapters.stack_sets_access import StackSetsAccess
+from muster.adapters.trails import Trails
+from muster.adapters.triage_roles import TriageRoles, TriageRolesToBe
 from muster.domain.desired import DesiredState
 from muster.domain.membership import Home
+from muster.domain.preflight_checks import Vantage
 from muster.errors import DesiredStateError, NotConfiguredError
 from muster.messages.desired_state import InvalidDocumentError, load_stored
 from muster.messages.steps import DesiredReference
-from muster.settings import AssessSettings, ReportSettings, ScopingSettings, Settings, SignUpSettings
+from muster.ports import ContactsReader, RunDocuments
+from muster.settings import (
+    AssessSettings,
+    ContactSetupSettings,
+    ContainmentSettings,
+    MemberRepairSettings,
+    PreflightSettings,
+    ReportSettings,
+    ScopingSettings,
+    Settings,
+    SignUpSettings,
+)
 from muster.steps.assess import Assess
+from muster.steps.contact_setup import ContactSetup
+from muster.steps.containment import Containment
+from muster.steps.member_repair import MemberRepair
+from muster.steps.preflight import Preflight
 from muster.steps.report import Report
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
+
+
+@dataclass(frozen=True, slots=True)
+class LocalIdentity:
+    """Somebody's credentials on a laptop, and what to call them."""
+
+    session: boto3.Session
+    account_id: str
+    name: str
+    endpoint_url: str | None = None
+
+    def clients(self) -> Clients:
+        """Return the clients of this identity, without any role."""
+        return Clients(self.session, self.account_id, endpoint_url=self.endpoint_url)
 
 
 def read_desired(settings: Settings, reference: DesiredReference) -> DesiredState:
@@ -39,6 +75,61 @@ def read_desired(settings: Settings, reference: DesiredReference) -> DesiredStat
         raise DesiredStateError(f"{reference.key} in {settings.bucket} is not valid: {problem}") from None
 
 
+def build_preflight(settings: PreflightSettings) -> Preflight:
+    """Wire Preflight: nothing in it can write but to the bucket."""
+    own = _clients(settings)
+    return _preflight(
+        own,
+        own.through(settings.management_reader_role_arn),
+        contacts=ContactsInParameterStore(own, settings.contacts_parameter),
+        documents=_documents(settings),
+        vantage=Vantage(
+            home=Home(settings.account_id, settings.region),
+            management_account_id=settings.management_account_id,
+            own=f"role {settings.deployment}-preflight",
+            reader=f"role {settings.deployment}-management-reader",
+            deployment=settings.deployment,
+        ),
+    )
+
+
+def build_local_preflight(own: LocalIdentity, management: LocalIdentity, home_region: str, *, people: int) -> Preflight:
+    """Wire Preflight for two identities on a laptop, before anything is deployed: nothing in it can write at all.
+
+    ``people`` is how many contacts the file has that would be pushed.
+    """
+    return _preflight(
+        own.clients(),
+        management.clients(),
+        contacts=ContactsNotStored(people),
+        documents=None,
+        vantage=Vantage(
+            home=Home(own.account_id, home_region),
+            management_account_id=management.account_id,
+            own=own.name,
+            reader=management.name,
+            deployment=None,
+        ),
+    )
+
+
+def _preflight(
+    own: Clients, reader: Clients, *, contacts: ContactsReader, documents: RunDocuments | None, vantage: Vantage
+) -> Preflight:
+    here, there = Organizations(own), Organizations(reader)
+    return Preflight(
+        organizations=DelegationFromEither(own=here, management=there),
+        accounts=AccountFromEither(own=here, management=there),
+        management=ManagementSurveyed(reader),
+        reader=Memberships(own, vantage.home.region),
+        stack_sets=StackSetsAccess(reader),
+        trails=Trails(reader),
+        contacts=contacts,
+        documents=documents,
+        vantage=vantage,
+    )
+
+
 def build_sign_up(settings: SignUpSettings) -> SignUp:
     """Wire SignUp."""
     own = _clients(settings)
@@ -49,11 +140,7 @@ def build_sign_up(settings: SignUpSettings) -> SignUp:
         management=ManagementThroughRoles(reader, own.through(settings.management_onboarding_role_arn)),
         reader=memberships,
         writer=memberships,
-        responders=RespondersInParameterStore(
-            own.session.client("ssm", config=CONFIG),
-            settings.contacts_parameter,
-            settings.account_id,
-        ),
+        responders=_responders(own, settings.contacts_parameter),
         home=Home(settings.account_id, settings.region),
     )
 
@@ -64,6 +151,18 @@ def build_scoping(settings: ScopingSettings) -> Scoping:
     memberships = Memberships(own, settings.region)
     return Scoping(
         organizations=Organizations(own), reader=memberships, writer=memberships, documents=_documents(settings)
+    )
+
+
+def build_contact_setup(settings: ContactSetupSettings) -> ContactSetup:
+    """Wire ContactSetup."""
+    own = _clients(settings)
+    team = TeamOfMembership(own, settings.region)
+    return ContactSetup(
+        responders=_responders(own, settings.contacts_parameter),
+        reader=team,
+        writer=team,
+        home=Home(settings.account_id, settings.region),
     )
 
 
@@ -80,6 +179,30 @@ def build_assess(settings: AssessSettings) -> Assess:
     )
 
 
+def build_member_repair(settings: MemberRepairSettings) -> MemberRepair:
+    """Wire MemberRepair."""
+    return MemberRepair(
+        roles=TriageRolesToBe(_clients(settings), f"{settings.deployment}-member-repair"),
+        documents=_documents(settings),
+        home=Home(settings.account_id, settings.region),
+        deployment=settings.deployment,
+        access=settings.member_access,
+    )
+
+
+def build_containment(settings: ContainmentSettings) -> Containment:
+    """Wire Containment."""
+    own = _clients(settings)
+    reader = own.through(settings.management_reader_role_arn)
+    return Containment(
+        reader=StackSets(reader),
+        writer=StackSetsAsManager(own.through(settings.management_containment_role_arn)),
+        roles=ContainmentRoles(own, reader, settings.member_reader_role_name),
+        documents=_documents(settings),
+        template=read_template(),
+    )
+
+
 def build_report(settings: ReportSettings) -> Report:
     """Wire Report."""
     return Report(documents=_documents(settings))
@@ -93,6 +216,10 @@ def _session(region: str) -> boto3.Session:
 
 def _clients(settings: Settings) -> Clients:
     return Clients(_session(settings.region), settings.account_id)
+
+
+def _responders(own: Clients, parameter: str) -> RespondersInParameterStore:
+    return RespondersInParameterStore(own.session.client("ssm", config=CONFIG), parameter, own.account_id)
 
 
 def _documents(settings: Settings) -> BucketDocuments:

@@ -55,15 +55,8 @@ class ManagementThroughRoles(ManagementThroughReader, ManagementAccount):
             self.onboarding.organizations.enable_aws_service_access(ServicePrincipal=SERVICE_PRINCIPAL)
 
     def create_triage_role(self) -> None:
-        """Call CreateServiceLinkedRole; IAM answers InvalidInput when the role exists."""
-        operation = "iam:CreateServiceLinkedRole"
-        try:
-            with translated(operation, self.onboarding.account_id):
-                self.onboarding.iam.create_service_linked_role(AWSServiceName=TRIAGE_SERVICE_PRINCIPAL)
-        except RefusedError as refusal:
-            if refusal.said.startswith("InvalidInput"):
-                raise AlreadyThereError(operation, refusal.account_id, refusal.said) from None
-            raise
+        """Call CreateServiceLinkedRole."""
+        create_triage_role(self.onboarding)
 
     def register_delegated_administrator(self, account_id: str) -> None:
         """Call RegisterDelegatedAdministrator."""
@@ -86,3 +79,18 @@ def has_role(clients: Clients, name: str) -> bool:
     except AbsentError:
         return False
     return True
+
+
+def create_triage_role(clients: Clients) -> None:
+    """Call CreateServiceLinkedRole in the clients' account; IAM answers InvalidInput when the role exists.
+
+    Raises DeniedError, RefusedError, AlreadyThereError.
+    """
+    operation = "iam:CreateServiceLinkedRole"
+    try:
+        with translated(operation, clients.account_id):
+            clients.iam.create_service_linked_role(AWSServiceName=TRIAGE_SERVICE_PRINCIPAL)
+    except RefusedError as refusal:
+        if refusal.said.startswith("InvalidInput"):
+            raise AlreadyThereError(operation, refusal.account_id, refusal.said) from None
+        raise

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from muster.adapters.clients import Clients
-from muster.adapters.management import has_triage_role
+from muster.adapters.management import create_triage_role, has_triage_role
 from muster.domain.observed import Known, Observed, Unknown
 from muster.errors import DeniedError
-from muster.ports import TriageRoleReader
+from muster.ports import TriageRoleReader, TriageRoleWriter
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,18 @@ class TriageRoles(TriageRoleReader):
             return Known(has_triage_role(clients))
         except DeniedError as denial:
             return Unknown(str(denial))
+
+
+@dataclass(frozen=True)
+class TriageRolesToBe(TriageRoleWriter):
+    """Creates through the repair role of the account; in the application's own account as the function itself."""
+
+    own: Clients
+    member_repair_role_name: str
+
+    def create(self, account_id: str) -> None:
+        """Call CreateServiceLinkedRole there."""
+        if account_id == self.own.account_id:
+            create_triage_role(self.own)
+        else:
+            create_triage_role(self.own.through(f"arn:aws:iam::{account_id}:role/{self.member_repair_role_name}"))

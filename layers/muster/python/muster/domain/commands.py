@@ -204,6 +204,36 @@ def set_tags(region: str, membership_arn: str, tags: Mapping[str, str]) -> str:
     )
 
 
+def deploy_member_reader(deployment: str, home: Home, *, region: str, root_id: str | None) -> str:
+    """Give every member account its reader role by a StackSet; for the management account, at the repository's root."""
+    name = f"{deployment}-member-access"
+    organization = f'"$({describe_organization()} --query Organization.Id --output text)"'
+    roots = _command("organizations", "list-roots", "--query", "Roots[].Id", "--output", "text")
+    root = root_id or f'"$({roots})"'
+    parameters = {"DeploymentName": deployment, "ApplicationAccountId": home.account_id, "Access": "read"}
+    create = _command(
+        *("cloudformation", "create-stack-set", "--region", region, "--stack-set-name", name),
+        *("--template-body", "file://stacks/member-account.yaml"),
+        *("--permission-model", "SERVICE_MANAGED"),
+        *("--auto-deployment", "Enabled=true,RetainStacksOnAccountRemoval=false"),
+        *("--capabilities", "CAPABILITY_NAMED_IAM"),
+        *("--parameters", *(f"ParameterKey={key},ParameterValue={value}" for key, value in parameters.items())),
+    )
+    deploy = _command(
+        *("cloudformation", "create-stack-instances", "--region", region, "--stack-set-name", name),
+        *("--regions", region),
+        *("--operation-preferences", "FailureTolerancePercentage=100,MaxConcurrentPercentage=100"),
+        "--deployment-targets",
+    )
+    return "\n".join(
+        (
+            _command("cloudformation", "activate-organizations-access", "--region", region),
+            f"{create} ParameterKey=OrganizationId,ParameterValue={organization}",
+            f"{deploy} OrganizationalUnitIds={root}",
+        )
+    )
+
+
 def batches(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
     """Cut a sequence into pieces of at most ``size``."""
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -18,6 +18,7 @@ class HandoffTo(StrEnum):
     """Who has to do what the present access or mode does not allow."""
 
     MANAGEMENT_TEAM = "management team"
+    ACCOUNT_OWNERS = "owners of the accounts"
     PERSON = "person"
 
 
@@ -97,7 +98,8 @@ class AssessOutcome:
     """Result of one slice of the assessment. ``cursor`` is None when it is finished; until then the rest is empty.
 
     ``counts`` maps every ``Coverage`` value to a number of accounts; ``needs_person`` counts those that no later run
-    repairs by itself. ``settled`` is False while any account still has time to become associated.
+    repairs by itself. ``settled`` is False while any account still has time to become associated. The last two count
+    accounts that are not covered and lack the triage role, or have nobody who may read it.
     """
 
     cursor: AssessCursor | None
@@ -106,6 +108,22 @@ class AssessOutcome:
     counts: Mapping[str, int]
     needs_person: int
     assessment_key: str | None
+    missing_triage_roles: int = 0
+    unread_triage_roles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRepairOutcome:
+    """Result of one pass over a hundred accounts. While there is a ``cursor`` there are more; give it back.
+
+    ``repaired`` counts the accounts of this pass that have the role now. Handoffs and notices are those of all passes.
+    """
+
+    cursor: str | None
+    changes: tuple[Change, ...] = ()
+    handoffs: tuple[Handoff, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    repaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

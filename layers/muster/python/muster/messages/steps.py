@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from muster.domain.outcomes import AssessCursor, Change, Handoff, Notice
+from muster.messages.preflight import CheckedItem
 
 
 class Message(BaseModel):
@@ -43,6 +44,22 @@ class StepRequest(Message):
 
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
     desired: DesiredReference
+
+
+class PreflightRequest(StepRequest):
+    """Input of Preflight. ``stops`` is False for somebody who only asks: then a blocker is no error."""
+
+    accept_unknown: tuple[str, ...] = ()
+    stops: bool = True
+
+
+class PreflightResponse(Message):
+    """Output of Preflight."""
+
+    checks: tuple[CheckedItem, ...]
+    notices: tuple[Notice, ...]
+    handoffs: tuple[Handoff, ...]
+    accepted: tuple[str, ...]
 
 
 class SignUpRequest(StepRequest):
@@ -85,6 +102,20 @@ class ScopingResponse(Message):
     notices: tuple[Notice, ...]
 
 
+class ContactSetupRequest(StepRequest):
+    """Input of ContactSetup."""
+
+    membership_id: str
+
+
+class ContactSetupResponse(Message):
+    """Output of ContactSetup; nothing in it has a value of a responder."""
+
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+
+
 class AssessRequest(StepRequest):
     """Input of Assess. ``at`` is when the state was entered, ``settle_seconds`` how long a change may take to show."""
 
@@ -105,6 +136,45 @@ class AssessResponse(Message):
     counts: dict[str, int]
     needs_person: int
     assessment_key: str | None
+    missing_triage_roles: int
+    unread_triage_roles: int
+
+
+class MemberRepairRequest(StepRequest):
+    """Input of MemberRepair; ``cursor`` is the last account of the pass before."""
+
+    assessment_key: str
+    cursor: str | None = None
+
+
+class MemberRepairResponse(Message):
+    """Output of MemberRepair; without a cursor every account has been tried."""
+
+    cursor: str | None
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+    repaired: int
+
+
+class ContainmentRequest(StepRequest):
+    """Input of Containment; ``last_attempt`` says that nobody will wait any longer."""
+
+    at: AwareDatetime
+    assessment_key: str
+    last_attempt: bool = False
+
+
+class ContainmentResponse(Message):
+    """Output of Containment: one write at most, and what each account has when there is nothing to wait for."""
+
+    more: bool
+    waiting_for: str | None
+    changes: tuple[Change, ...]
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+    counts: dict[str, int]
+    document_key: str | None
 
 
 class ReportRequest(StepRequest):
@@ -116,6 +186,7 @@ class ReportRequest(StepRequest):
     handoffs: tuple[Handoff, ...]
     notices: tuple[Notice, ...]
     assessment_key: str | None
+    containment_key: str | None = None
     settled: bool
 
 

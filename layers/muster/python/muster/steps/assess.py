@@ -18,6 +18,7 @@ from muster.domain.assessment import (
 )
 from muster.domain.desired import DesiredState
 from muster.domain.diagnosis import Circumstances, Coverage, exceptions_by_target, needs_triage_role
+from muster.domain.member_repair import roles_in_question
 from muster.domain.membership import Association
 from muster.domain.observed import Observed, Unknown
 from muster.domain.organization import Account, AccountState
@@ -97,6 +98,7 @@ class Assess:
         self.documents.write(key, document)
         self.documents.write(LATEST_KEY, document)
         counts = count_coverage(assessed)
+        in_question = roles_in_question(document)
         return AssessOutcome(
             None,
             settled=counts[Coverage.SETTLING] == 0,
@@ -104,6 +106,8 @@ class Assess:
             counts=counts,
             needs_person=sum(counts[coverage] for coverage in Coverage if coverage.needs_person),
             assessment_key=key,
+            missing_triage_roles=len(in_question.missing),
+            unread_triage_roles=len(in_question.unread),
         )
 
     def _read_slice(self, token: str | None, pages: int) -> tuple[list[Account], str | None]:
