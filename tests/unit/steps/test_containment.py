@@ -194,7 +194,7 @@ class TestManaged:
     def test_last_attempt_starts_nothing_that_nobody_would_wait_for(self, stack_sets: FakeStackSets) -> None:
         outcome = contain(stack_sets, last_attempt=True)
         assert outcome.waiting_for == "another run, to create StackSet SIR-Containment-Roles in us-east-1"
-        assert writes(stack_sets) == []
+        assert (counted(outcome), writes(stack_sets)) == ({"Pending": 7, "AbsentByChoice": 1}, [])
 
     def test_next_run_takes_up_what_an_earlier_one_has_left(self, stack_sets: FakeStackSets) -> None:
         contain(stack_sets, run="run-1")
@@ -323,8 +323,20 @@ class TestSwitches:
         assert "--use-previous-template --auto-deployment Enabled=true" in handoff.command
         assert "ParameterKey=Ec2Triage,ParameterValue=true" in handoff.command
 
+    @pytest.mark.parametrize("template", [TEMPLATE, '{"Parameters": {\n  "Ec2Triage": {}}}'])
+    def test_parameter_that_nobody_gave_a_value_is_off(self, stack_sets: FakeStackSets, template: str) -> None:
+        template += "AWSSecurityIncidentResponseInvestigationPolicy"
+        deployed(stack_sets, parameters=(), template=template)
+        assert not stack_sets.sets[OURS.name].has_ec2_triage
+        contain_until_done(stack_sets, containing(ec2_triage=True))
+        assert stack_sets.sets[OURS.name].has_ec2_triage
+
+    def test_template_of_aws_with_ec2_triage_has_it_without_a_parameter(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, parameters=(), template="AWSSecurityIncidentResponseInvestigationPolicy")
+        assert stack_sets.sets[OURS.name].has_ec2_triage
+
     def test_stack_set_without_the_parameter_keeps_its_parameters(self, stack_sets: FakeStackSets) -> None:
-        deployed(stack_sets, parameters=(), auto_deployment=False)
+        deployed(stack_sets, parameters=(), template="another", auto_deployment=False)
         contain_until_done(stack_sets, containing(ec2_triage=True))
         assert [call.detail for call in stack_sets.world.calls if call.operation == UPDATE] == [(True, None)]
 

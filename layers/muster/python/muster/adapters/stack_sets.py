@@ -129,11 +129,12 @@ class StackSetsAsManager(StackSetWriter):
         if write.auto_deployment:
             more["AutoDeployment"] = {"Enabled": True, "RetainStacksOnAccountRemoval": False}
         parameters: list[Any] = [
-            {"ParameterKey": EC2_TRIAGE, "ParameterValue": "true"}
-            if key == EC2_TRIAGE and write.ec2_triage
-            else {"ParameterKey": key, "UsePreviousValue": True}
+            {"ParameterKey": key, "UsePreviousValue": True}
             for key, _ in write.stack_set.parameters
+            if key != EC2_TRIAGE or not write.ec2_triage
         ]
+        if write.ec2_triage:
+            parameters.append({"ParameterKey": EC2_TRIAGE, "ParameterValue": "true"})
         with translated("cloudformation:UpdateStackSet", self.clients.account_id):
             self.clients.cloudformation(where.region).update_stack_set(
                 StackSetName=where.name,

@@ -22,7 +22,6 @@ from muster.domain.stack_sets import (
     StackSet,
     StackSetOperation,
     digest,
-    find_going_on,
     instances_by_account,
 )
 
@@ -120,9 +119,14 @@ def judge(
     inventory: Inventory,
     seen: Observed[Observation],
     by_hand: ByHand,
+    *,
     management_roles: Observed[frozenset[str]],
+    waiting_for: str | None,
 ) -> tuple[Deployment, ...]:
-    """Return what each ACTIVE account has of the roles, the management account first."""
+    """Return what each ACTIVE account has of the roles, the management account first.
+
+    ``waiting_for`` is what still goes on; an account without an instance may get one by it.
+    """
     state, reason = _judge_management(management_roles)
     found = [Deployment(inventory.management, state, reason)]
     instances = instances_by_account(seen.value.instances, wanted.stack_set.region) if isinstance(seen, Known) else {}
@@ -132,7 +136,7 @@ def judge(
         elif member.id in instances:
             state, reason = _judge_instance(instances[member.id], seen.value, wanted)
         else:
-            state, reason = _judge_absence(member, wanted, seen.value, by_hand)
+            state, reason = _judge_absence(member, wanted, seen.value, by_hand, waiting_for)
         found.append(Deployment(member, state, reason))
     return tuple(found)
 
@@ -250,10 +254,9 @@ def _judge_instance(
 
 
 def _judge_absence(
-    member: Member, wanted: DesiredContainment, seen: Observation, by_hand: ByHand
+    member: Member, wanted: DesiredContainment, seen: Observation, by_hand: ByHand, waiting_for: str | None
 ) -> tuple[DeploymentState, str]:
     where, canary = wanted.stack_set, wanted.canary_unit
-    operation = find_going_on(seen.operations)
     made_by_hand = by_hand.get(member.id) == Known(value=True)
     if canary and member.ancestors is None:
         found = DeploymentState.UNKNOWN, "its path could not be read, so it may be below the canary unit or not"
@@ -263,10 +266,10 @@ def _judge_absence(
         found = DeploymentState.ADOPTED, "its roles were made by hand and are not verified"
     elif made_by_hand:
         found = DeploymentState.MISSING, "its roles were made by hand, and containment.existing is stop"
+    elif waiting_for:
+        found = DeploymentState.PENDING, f"waits for {waiting_for}"
     elif seen.stack_set is None:
         found = DeploymentState.MISSING, f"there is no StackSet {where.name} in {where.region}"
-    elif operation:
-        found = DeploymentState.PENDING, f"operation {operation.id} is going on"
     else:
         found = DeploymentState.MISSING, f"StackSet {where.name} has no instance in it"
     return found

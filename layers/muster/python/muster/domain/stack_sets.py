@@ -10,8 +10,8 @@ EC2_TRIAGE = "Ec2Triage"
 """The parameter of our template that adds the investigation policy."""
 
 INVESTIGATION_POLICY = "AWSSecurityIncidentResponseInvestigationPolicy"
-OLD_GENERATION_MARK = "automation-definition"
-"""AWS's templates before 2026-03-27 scope StartAutomationExecution to ARNs with this word."""
+OLD_GENERATION_MARK = ":automation-definition/"
+"""AWS's templates before 2026-03-27 scope StartAutomationExecution to such ARNs; ours names the word in a comment."""
 
 KNOWN_NAMES = ("SIR-Containment-Roles", "SecurityIRContainmentRoles")
 """What AWS's own examples call the StackSet, now and in the generation before."""
@@ -75,13 +75,17 @@ class StackSet:
     @property
     def can_switch_ec2_triage(self) -> bool:
         """Tell whether a parameter switches the investigation policy; in AWS's own templates none does."""
-        return EC2_TRIAGE in dict(self.parameters)
+        lines = (line.strip().strip('"') for line in self.template.splitlines())
+        declared = any(line.startswith((f"{EC2_TRIAGE}:", f'{EC2_TRIAGE}":')) for line in lines)
+        return declared or EC2_TRIAGE in dict(self.parameters)
 
     @property
     def has_ec2_triage(self) -> bool:
         """Tell whether the roles may investigate EC2 instances."""
         given = dict(self.parameters).get(EC2_TRIAGE)
-        return INVESTIGATION_POLICY in self.template if given is None else given == "true"
+        if given is None and not self.can_switch_ec2_triage:
+            return INVESTIGATION_POLICY in self.template
+        return given == "true"
 
 
 @dataclass(frozen=True, slots=True)

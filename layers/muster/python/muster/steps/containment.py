@@ -175,9 +175,16 @@ class Containment:
     ) -> ContainmentOutcome:
         """Judge every account by what was seen, and keep the result."""
         wanted = desired.containment
-        deployments = judge(wanted, inventory, seen, by_hand, self.roles.found(inventory.management.id))
-        counts = count_states(deployments)
         waiting_for = decision.waiting_for
+        deployments = judge(
+            wanted,
+            inventory,
+            seen,
+            by_hand,
+            management_roles=self.roles.found(inventory.management.id),
+            waiting_for=waiting_for,
+        )
+        counts = count_states(deployments)
         if counts[DeploymentState.PENDING] and waiting_for is None:
             waiting_for = f"{counts[DeploymentState.PENDING]} instances of StackSet {wanted.stack_set.name}"
         document = to_document(
