@@ -8,14 +8,18 @@ from typing import Final
 from pydantic import BaseModel
 
 from muster.messages.assessment import Assessment
+from muster.messages.containment import Containment
 from muster.messages.desired_state_documents import DesiredStateDocument
+from muster.messages.preflight import PreflightDocument
 from muster.messages.report import Report
 
 FOLDER: Final = Path("docs/schemas")
 DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
     "desired-state.schema.json": DesiredStateDocument,
     "assessment.schema.json": Assessment,
+    "containment.schema.json": Containment,
     "report.schema.json": Report,
+    "preflight.schema.json": PreflightDocument,
 }
 
 

@@ -29,6 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         handoffs=request.handoffs,
         notices=request.notices,
         assessment_key=request.assessment_key,
+        containment_key=request.containment_key,
         settled=request.settled,
     )
     metrics.add_metric(name="MessagesToPeople", unit=MetricUnit.Count, value=int(outcome.message is not None))

@@ -7,14 +7,18 @@ from typing import Any
 import jsonschema
 
 from muster.domain.assessment import InventoryRow, assess_accounts, to_document
-from muster.domain.desired import DesiredMembership, DesiredState
+from muster.domain.containment import ROLES, Observation, inventory_from_assessment, judge
+from muster.domain.containment import to_document as contained_to_document
+from muster.domain.desired import DesiredContainment, DesiredMembership, DesiredState
 from muster.domain.diagnosis import Circumstances, Coverage
 from muster.domain.membership import Association, Membership
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
 from muster.domain.scope import EntireOrganization, OrganizationalUnits
+from muster.domain.stack_sets import StackSet
 from muster.messages.assessment import AssessedAccount, load_assessment
+from muster.messages.containment import Containment
 from muster.messages.report import load_report
 from muster.steps.report import Report
 from muster_console.schemas import texts
@@ -97,8 +101,46 @@ class _Documents:
         self.stored[key] = text
 
 
+def _containment() -> dict[str, Any]:
+    wanted = DesiredContainment()
+    inventory = inventory_from_assessment(_assessment())
+    assert inventory is not None
+    stack_set = StackSet(
+        "SIR-Containment-Roles",
+        "SERVICE_MANAGED",
+        auto_deployment=True,
+        targets=frozenset({"r-ab12"}),
+        parameters=(),
+        template="Resources: {}",
+    )
+    seen = Known(Observation(access=True, stack_set=stack_set))
+    deployments = judge(wanted, inventory, seen, {}, management_roles=Known(ROLES), waiting_for=None)
+    return contained_to_document(
+        deployments,
+        run="manual-1",
+        at=AT.isoformat(),
+        wanted=wanted,
+        inventory=inventory,
+        seen=seen,
+        template="Resources: {}",
+        waiting_for=None,
+    )
+
+
+def test_the_containment_roles_that_are_stored_follow_their_schema() -> None:
+    stored = _containment()
+    schema = json.loads(texts()["containment.schema.json"])
+
+    jsonschema.Draft202012Validator(schema).validate(stored)
+    assert stored.keys() == schema["properties"].keys()
+    assert stored["stack_set"].keys() == schema["$defs"]["FoundStackSet"]["properties"].keys()
+    assert Containment.model_validate(stored).counts == stored["counts"]
+
+
 def _report() -> dict[str, Any]:
-    documents = _Documents(**{"runs/manual-1/assessment.json": _assessment()})
+    documents = _Documents(
+        **{"runs/manual-1/assessment.json": _assessment(), "runs/manual-1/containment.json": _containment()}
+    )
     Report(documents).apply(
         DesiredState(DesiredMembership("example", "222222222222", "eu-west-1"), EntireOrganization()),
         run="manual-1",
@@ -108,6 +150,7 @@ def _report() -> dict[str, Any]:
         handoffs=[Handoff(HandoffTo.PERSON, "look", "it is odd", "aws …")],
         notices=[Notice("a unit", "was left out")],
         assessment_key="runs/manual-1/assessment.json",
+        containment_key="runs/manual-1/containment.json",
         settled=True,
     )
     stored: dict[str, Any] = documents.stored["reports/latest.json"]

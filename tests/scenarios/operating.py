@@ -36,6 +36,7 @@ def desired(**over: Any) -> dict[str, Any]:
         },
         "scope": {"entire_organization": True},
         "contacts": RESPONDERS,
+        "containment": {"roles": "off"},
     }
     return {**document, **over}
 
@@ -65,6 +66,7 @@ class OperatorClients:
         self.s3: Any = cloud.client("s3")
         self.ssm: Any = cloud.client("ssm")
         self.stepfunctions: Any = cloud.client("stepfunctions")
+        self.lambda_: Any = cloud.client("lambda")
         self.organizations: Any = cloud.client("organizations")
         self.security_ir: Any = cloud.client("security-ir")
 

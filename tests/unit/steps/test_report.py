@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.domain.desired import Mode
+from muster.domain.containment import DeploymentState
+from muster.domain.desired import ContainmentRoles, Mode
 from muster.domain.membership import SERVICE_PRINCIPAL, Association
 from muster.domain.organization import AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, ReportOutcome, ReportStatus
 from muster.domain.scope import EntireOrganization, UnitId, UnitReferences
 from muster.errors import DeniedError
+from tests.fakes.containment import containing
+from tests.fakes.ports import FakeDocuments
 from tests.fakes.steps import assess, desired_state, onboard, report
 from tests.fakes.world import MANAGEMENT, SECURITY, World, example_world
 
@@ -86,6 +89,61 @@ class TestStatus:
         assert report(world).status is ReportStatus.NEEDS_ATTENTION
 
 
+class TestContainment:
+    """Coverage and containment roles are told apart, and both have to be well."""
+
+    KEY = "runs/run-1/containment.json"
+
+    def told(self, world: World, *rows: tuple[str, str, str], settled: bool = True) -> ReportOutcome:
+        counts = {state.value: sum(row[1] == state for row in rows) for state in DeploymentState}
+        accounts = [{"id": each, "name": f"name-{each}", "state": state, "reason": why} for each, state, why in rows]
+        assess(world)
+        FakeDocuments(world).write(self.KEY, {"counts": counts, "accounts": accounts})
+        return report(world, containing(roles=ContainmentRoles.VERIFY), containment_key=self.KEY, settled=settled)
+
+    @pytest.mark.parametrize("state", DeploymentState)
+    def test_roles_that_need_a_person_keep_a_run_from_being_well(self, world: World, state: DeploymentState) -> None:
+        outcome = self.told(world, ("1", state, "because"))
+        needed = state in ("Missing", "Failed", "Outdated", "Unknown")
+        assert outcome.status is (ReportStatus.NEEDS_ATTENTION if needed else ReportStatus.COVERED)
+        assert ("  1 name-1: " in (outcome.message or "")) == needed
+
+    def test_roles_that_were_asked_for_and_not_looked_at_are_not_well(self, world: World) -> None:
+        assess(world)
+        wanted = containing(roles=ContainmentRoles.VERIFY)
+        assert report(world, wanted).status is ReportStatus.NEEDS_ATTENTION
+        assert report(world, wanted, containment_key="gone").status is ReportStatus.NEEDS_ATTENTION
+
+    def test_deployment_that_goes_on_is_not_settled(self, world: World) -> None:
+        outcome = self.told(world, ("1", "Pending", "an operation"), settled=False)
+        assert outcome.status is ReportStatus.NOT_SETTLED
+        assert "The containment roles are being deployed; the next run looks again." in (outcome.message or "")
+
+    def test_accounts_with_one_reason_are_one_line(self, world: World) -> None:
+        many = [(str(each), "Missing", "no StackSet") for each in range(70)]
+        few = [("a", "Failed", "odd"), ("b", "Failed", "odd")]
+        outcome = self.told(world, *many, *few)
+        assert "  70 accounts, 0 the first of them: Missing, no StackSet\n" in (outcome.message or "")
+        assert "  a name-a, b name-b: Failed, odd\n" in (outcome.message or "")
+        assert outcome.subject == "Muster: NeedsAttention - 8 covered, 72 accounts lack containment roles"
+
+    def test_many_reasons_are_cut_and_counted(self, world: World) -> None:
+        outcome = self.told(world, *((str(each), "Failed", f"reason {each}") for each in range(23)))
+        assert f"  ... and 3 more, all in {self.KEY}\n" in (outcome.message or "")
+        stored = world.read_document("runs/run-1/report.json")["containment"]
+        assert (stored["accounts_that_need_a_person"]["total"], stored["key"]) == (23, self.KEY)
+        assert len(stored["accounts_that_need_a_person"]["first"]) == 20
+
+    def test_same_roles_in_need_are_no_news(self, world: World) -> None:
+        self.told(world, ("1", "Failed", "odd"))
+        assert (
+            report(world, containing(roles=ContainmentRoles.VERIFY), run="run-2", containment_key=self.KEY).message
+            is None
+        )
+        FakeDocuments(world).write(self.KEY, {"counts": dict.fromkeys(DeploymentState, 0), "accounts": []})
+        assert report(world, containing(roles=ContainmentRoles.VERIFY), run="run-3", containment_key=self.KEY).message
+
+
 class TestText:
     def test_verdict_comes_first_then_what_to_do(self, world: World) -> None:
         world.associations["300000000000"] = Association.UNASSOCIATED
@@ -123,6 +181,8 @@ class TestText:
             "\n"
             "Causes\n"
             "       1  role_missing\n"
+            "\n"
+            "Containment roles: off\n"
             "\n"
             "Changed in this run\n"
             "  - add units ou-1 (m-0123456789ab)\n"
@@ -276,3 +336,23 @@ def test_onboarding_any_scope_covers_it_and_the_second_run_writes_and_tells_noth
     for each in world.read_document("assessments/latest.json")["accounts"]:
         within = asked is None or not asked.isdisjoint(each["ancestors"])
         assert (each["coverage"] == "Covered") == (within and each["state"] == "ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("number", "named"),
+    [
+        (0, None),
+        (1, "In: account 300000000000\n"),
+        (12, "In: accounts 300000000000, "),
+        (12, "300000000009 and 2 more\n"),
+    ],
+)
+def test_step_says_in_which_accounts_it_is_to_be_done(world: World, number: int, named: str | None) -> None:
+    accounts = tuple(f"{300_000_000_000 + each}" for each in range(number))
+    handoff = Handoff(HandoffTo.ACCOUNT_OWNERS, "create the role", "it is missing", "aws iam", accounts=accounts)
+    assess(world)
+
+    text = world.documents[report(world, handoffs=(handoff,)).text_key]
+
+    assert ("In: " in text) == (named is not None)
+    assert (named or "") in text

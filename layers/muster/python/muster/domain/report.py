@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from muster.domain.desired import Mode
+from muster.domain.containment import DeploymentState
+from muster.domain.desired import ContainmentRoles, Mode
 from muster.domain.diagnosis import Cause, Coverage
 from muster.domain.membership import Home
 from muster.domain.outcomes import Change, Handoff, Notice, ReportStatus
@@ -17,8 +18,14 @@ SCHEMA = 1
 MAX_ACCOUNTS = 20
 """How many accounts that need a person a message names; the assessment has them all."""
 
+MAX_ALIKE = 3
+"""More accounts than these, alike in state and reason, are counted instead of named."""
+
 MAX_LINES = 20
 """How many changes, handoffs or notices a message lists before it counts the rest."""
+
+MAX_PLACES = 10
+"""How many accounts a step names in which it is to be done."""
 
 MAX_COMMAND = 2000
 """A longer command is in the JSON report only, so that the message stays far below the 256 KiB of SNS."""
@@ -36,8 +43,30 @@ class AccountInNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class RolesInNeed:
+    """An account whose containment roles no later run brings about by itself."""
+
+    id: str
+    name: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainmentReport:
+    """What the accounts have of the containment roles, as this run found it."""
+
+    key: str
+    counts: Mapping[str, int]
+    in_need: tuple[RolesInNeed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
-    """All that a report is made of. ``counts`` and ``in_need`` are empty where there was no assessment."""
+    """All that a report is made of. ``counts`` and ``in_need`` are empty where there was no assessment.
+
+    Coverage and containment roles are apart: ``containment`` is None where the roles were not looked at.
+    """
 
     run: str
     at: datetime
@@ -54,6 +83,8 @@ class RunReport:
     in_need: tuple[AccountInNeed, ...]
     text_key: str
     json_key: str
+    roles: ContainmentRoles
+    containment: ContainmentReport | None
 
     @property
     def status(self) -> ReportStatus:
@@ -62,12 +93,19 @@ class RunReport:
             return ReportStatus.WAITING_FOR_HANDOFF
         if self.in_need or self.excess or self.membership_id is None or self.assessment_key is None:
             return ReportStatus.NEEDS_ATTENTION
+        if self.roles_in_need or (self.roles is not ContainmentRoles.OFF and self.containment is None):
+            return ReportStatus.NEEDS_ATTENTION
         return ReportStatus.COVERED if self.settled else ReportStatus.NOT_SETTLED
 
     @property
     def excess(self) -> int:
         """How many accounts are covered though nobody asked: one decision for a person, not one for each account."""
         return self.causes.get(Cause.COVERED_OUT_OF_SCOPE, 0)
+
+    @property
+    def roles_in_need(self) -> tuple[RolesInNeed, ...]:
+        """The accounts whose containment roles need a person."""
+        return () if self.containment is None else self.containment.in_need
 
     @property
     def fingerprint(self) -> str:
@@ -79,6 +117,7 @@ class RunReport:
             "handoffs": sorted((each.to.value, each.what) for each in self.handoffs),
             # The terms are told as long as there is no membership; that they end with it is no news.
             "notices": sorted({each.subject for each in self.notices} - TERMS),
+            "roles": sorted((each.id, each.state) for each in self.roles_in_need),
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -91,6 +130,16 @@ def accounts_in_need(assessment: Mapping[str, Any]) -> tuple[AccountInNeed, ...]
         if Coverage(each["coverage"]).needs_person
     ]
     return tuple(sorted(found, key=lambda each: (each.coverage != Coverage.NOT_COVERED, each.cause or "", each.id)))
+
+
+def containment_from_document(key: str, document: Mapping[str, Any]) -> ContainmentReport:
+    """Return what a report says of the containment roles."""
+    in_need = tuple(
+        RolesInNeed(each["id"], each["name"], each["state"], each["reason"])
+        for each in document["accounts"]
+        if DeploymentState(each["state"]).needs_person
+    )
+    return ContainmentReport(key, document["counts"], in_need)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +175,8 @@ def write_subject(report: RunReport) -> str:
     covered, need = report.counts.get(Coverage.COVERED, 0), len(report.in_need)
     parts = [f"{covered} covered"] if report.counts else []
     parts += [_count(need, "account needs", "accounts need") + " a person"] if need else []
+    lack = len(report.roles_in_need)
+    parts += [_count(lack, "account lacks", "accounts lack") + " containment roles"] if lack else []
     parts += [_count(len(report.handoffs), "step waits", "steps wait")] if report.handoffs else []
     return f"Muster: {report.status}" + (f" - {', '.join(parts)}" if parts else "")
 
@@ -149,11 +200,14 @@ def write_text(report: RunReport) -> str:
         lines.append("Causes")
         lines += [f"  {number:>6}  {cause}" for cause, number in _in_order(report.causes, Cause)]
         lines.append("")
+    lines += _write_containment(report)
     lines += _write_list("Changed in this run", [f"{each.detail} ({each.resource})" for each in report.changes])
     lines += _write_list("To know", [f"{each.subject}: {each.detail}" for each in report.notices])
     lines.append("Where the rest is (keys in the state bucket)")
     if report.assessment_key:
         lines.append(f"  every account: {report.assessment_key}")
+    if report.containment:
+        lines.append(f"  their roles:   {report.containment.key}")
     lines += [f"  this report:   {report.text_key}", f"  as JSON:       {report.json_key}"]
     return "\n".join(lines) + "\n"
 
@@ -172,6 +226,15 @@ def to_document(report: RunReport, *, before: str | None) -> dict[str, Any]:
         "accounts_that_need_a_person": {
             "total": len(report.in_need),
             "first": [asdict(each) for each in report.in_need[:MAX_ACCOUNTS]],
+        },
+        "containment": {
+            "roles": report.roles.value,
+            "key": report.containment and report.containment.key,
+            "counts": dict(report.containment.counts) if report.containment else {},
+            "accounts_that_need_a_person": {
+                "total": len(report.roles_in_need),
+                "first": [asdict(each) for each in report.roles_in_need[:MAX_ACCOUNTS]],
+            },
         },
         "changes": [asdict(each) for each in report.changes],
         "handoffs": [asdict(each) | {"to": each.to.value} for each in report.handoffs],
@@ -197,6 +260,10 @@ def _explain(report: RunReport) -> str:
         )
     if settling:
         sentences.append(_count(settling, "account settles", "accounts settle") + "; the next run looks again.")
+    if lack := len(report.roles_in_need):
+        sentences.append(_count(lack, "account needs", "accounts need") + " a person for the containment roles.")
+    if report.containment and report.containment.counts[DeploymentState.PENDING]:
+        sentences.append("The containment roles are being deployed; the next run looks again.")
     if report.assessment_key is None:
         sentences.append("No account was assessed, so nothing is known to be covered.")
     elif not sentences:
@@ -210,9 +277,17 @@ def _write_handoffs(report: RunReport) -> list[str]:
     lines = ["To do by somebody else; the next run verifies it"]
     for number, each in enumerate(report.handoffs[:MAX_LINES], start=1):
         lines += [f"  {number}. For the {each.to}: {_flat(each.what)}", f"     Why: {_flat(each.why)}"]
+        lines += [f"     In: {name_places(each.accounts)}"] if each.accounts else []
         command = each.command if len(each.command) <= MAX_COMMAND else f"see handoffs in {report.json_key}"
         lines += [f"       {line}" for line in command.splitlines()]
     return [*lines, *_rest(len(report.handoffs)), ""]
+
+
+def name_places(account_ids: Sequence[str]) -> str:
+    """Name the accounts in which a command is to be run, each; past the first ten they are counted."""
+    rest = len(account_ids) - MAX_PLACES
+    named = ", ".join(account_ids[:MAX_PLACES])
+    return f"account{'s' if len(account_ids) > 1 else ''} {named}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def _write_accounts(report: RunReport) -> list[str]:
@@ -226,6 +301,32 @@ def _write_accounts(report: RunReport) -> list[str]:
     if (rest := len(report.in_need) - MAX_ACCOUNTS) > 0:
         lines.append(f"  ... and {rest} more, all in {report.assessment_key}")
     return [*lines, ""]
+
+
+def _write_containment(report: RunReport) -> list[str]:
+    """Say what the accounts have of the roles; many accounts with one reason are one line."""
+    found = report.containment
+    if found is None:
+        return [f"Containment roles: {report.roles}", ""]
+    lines = [f"Containment roles: {report.roles}"]
+    lines += [f"  {number:>6}  {state}" for state, number in _in_order(found.counts, DeploymentState)]
+    lines.append("")
+    alike: dict[tuple[str, str], list[RolesInNeed]] = {}
+    for each in found.in_need:
+        alike.setdefault((each.state, each.reason), []).append(each)
+    rows = [f"  {_who(accounts)}: {state}, {_flat(reason)}" for (state, reason), accounts in alike.items()]
+    if rows:
+        lines += ["Containment roles that need a person", *rows[:MAX_ACCOUNTS]]
+        if (rest := len(rows) - MAX_ACCOUNTS) > 0:
+            lines.append(f"  ... and {rest} more, all in {found.key}")
+        lines.append("")
+    return lines
+
+
+def _who(accounts: Sequence[RolesInNeed]) -> str:
+    if len(accounts) > MAX_ALIKE:
+        return f"{len(accounts):,} accounts, {accounts[0].id} the first of them"
+    return ", ".join(f"{each.id} {_flat(each.name)}" for each in accounts)
 
 
 def _write_list(title: str, items: Sequence[str]) -> list[str]:

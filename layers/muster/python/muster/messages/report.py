@@ -54,6 +54,31 @@ class AccountsInNeed(_Read):
     first: tuple[AccountInNeed, ...]
 
 
+class RolesInNeed(_Read):
+    """An account whose containment roles no later run brings about by itself."""
+
+    id: str
+    name: str
+    state: str
+    reason: str
+
+
+class AllRolesInNeed(_Read):
+    """How many there are, and the first of them; the run's containment document has them all."""
+
+    total: int
+    first: tuple[RolesInNeed, ...]
+
+
+class ReportedContainment(_Read):
+    """What the accounts have of the containment roles. It says nothing of coverage, nor coverage of it."""
+
+    roles: str = Field(description="off, verify or managed, as it was asked for.")
+    key: str | None = Field(description="Where every account's state lies in the bucket; null when none was looked at.")
+    counts: dict[str, int] = Field(description="Accounts by state; empty when none was looked at.")
+    accounts_that_need_a_person: AllRolesInNeed
+
+
 class Report(_Read):
     """What one run did and found."""
 
@@ -68,6 +93,9 @@ class Report(_Read):
     counts: dict[str, int] = Field(description="Accounts by coverage; empty when nothing was assessed.")
     causes: dict[str, int] = Field(default_factory=dict, description="Accounts by cause.")
     accounts_that_need_a_person: AccountsInNeed
+    containment: ReportedContainment | None = Field(
+        default=None, description="Containment roles; null in a report of a version that did not know them."
+    )
     changes: tuple[ReportedChange, ...] = ()
     handoffs: tuple[ReportedHandoff, ...] = ()
     notices: tuple[ReportedNotice, ...] = ()

@@ -11,6 +11,7 @@ from muster.domain.outcomes import Change, Handoff, Notice, ReportOutcome
 from muster.domain.report import (
     RunReport,
     accounts_in_need,
+    containment_from_document,
     has_news,
     last_fingerprint,
     to_document,
@@ -40,6 +41,7 @@ class Report:
         handoffs: Iterable[Handoff],
         notices: Iterable[Notice],
         assessment_key: str | None,
+        containment_key: str | None,
         settled: bool,
     ) -> ReportOutcome:
         """Store the report as text and as JSON, and return a message when there is something new to tell.
@@ -47,6 +49,7 @@ class Report:
         A repeat of the same run compares with what was told before that run, so that a lost answer loses no message.
         """
         assessment: Any = self.documents.read(assessment_key) if assessment_key else None
+        containment: Any = self.documents.read(containment_key) if containment_key else None
         report = RunReport(
             run=run,
             at=at,
@@ -63,6 +66,10 @@ class Report:
             in_need=() if assessment is None else accounts_in_need(assessment),
             text_key=f"runs/{run}/report.txt",
             json_key=f"runs/{run}/report.json",
+            roles=desired.containment.roles,
+            containment=(
+                containment_from_document(containment_key, containment) if containment_key and containment else None
+            ),
         )
         before = last_fingerprint(told_from_document(self.documents.read(LATEST_KEY)), run)
         document, text = to_document(report, before=before), write_text(report)
