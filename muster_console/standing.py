@@ -9,7 +9,7 @@ from rich.console import Console
 
 from muster.messages.assessment import AssessedNotice, Assessment, load_assessment
 from muster.messages.desired_state import canonical_json
-from muster.messages.report import Report, ReportedNotice, load_report
+from muster.messages.report import Report, ReportedContainment, ReportedNotice, load_report
 from muster_console.aws import Clients, error_code
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.narration import in_words, plain, show_handoffs
@@ -76,6 +76,8 @@ def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime)
         _show_accounts_for_a_person(out, assessment, stack)
     else:
         plain(out, f"{'Assessed':<11} never")
+    if report and report.containment:
+        _show_roles(out, report.containment, stack)
     if report:
         show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
     notices: list[ReportedNotice | AssessedNotice] = [
@@ -109,6 +111,21 @@ def _show_accounts_for_a_person(out: Console, assessment: Assessment, stack: Sta
         plain(out, f"  {account.id} {account.name}: {account.coverage}, {account.reason}")
     if len(waiting) > _SHOWN_ACCOUNTS:
         plain(out, f"  and {len(waiting) - _SHOWN_ACCOUNTS:,} more in s3://{stack.state_bucket}/{ASSESSMENT_KEY}")
+
+
+def _show_roles(out: Console, found: ReportedContainment, stack: Stack) -> None:
+    """Print what the accounts have of the containment roles, apart from their coverage."""
+    if not found.counts:
+        return
+    plain(out, f"{'Roles':<11} {in_words(found.counts)}")
+    need = found.accounts_that_need_a_person
+    if need.total:
+        who = "account needs" if need.total == 1 else "accounts need"
+        plain(out, f"{need.total:,} {who} a person for the containment roles:")
+    for account in need.first:
+        plain(out, f"  {account.id} {account.name}: {account.state}, {account.reason}")
+    if need.total > len(need.first):
+        plain(out, f"  and {need.total - len(need.first):,} more in s3://{stack.state_bucket}/{found.key}")
 
 
 def _duration(age: timedelta) -> str:

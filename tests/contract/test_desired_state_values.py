@@ -18,6 +18,7 @@ from muster.messages.desired_state_documents import (
     GuardrailsDocument,
     MembershipDocument,
     ScopeDocument,
+    StackSetDocument,
 )
 from muster_console.__main__ import main
 from muster_console.aws import Clients, Connection
@@ -42,6 +43,8 @@ contacts:
   - {name: Cleo Example, job_title: Analyst, email: cleo@example.com}
 containment:
   roles: verify
+  stack_set: {name: SIR-Containment-Roles, region: us-east-1}
+  canary_unit: ou-ab12-22222222
   ec2_triage: false
   existing: stop
   preference: ApprovalRequired
@@ -870,6 +873,63 @@ TABLE: list[tuple[str, str | None, str]] = [
         "containment.roles: is true or false, not one of the possible words. Write off, verify or managed.",
     ),
     ("containment.roles", "manage", "containment.roles: is not one of the possible words. Did you mean managed?"),
+    (
+        "containment.stack_set",
+        "SIR-Containment-Roles",
+        "containment.stack_set: is text, not a group of keys. Write name and region below it, or remove it.",
+    ),
+    (
+        "containment.stack_set",
+        "",
+        "containment.stack_set: is empty, not a group of keys. Write name and region below it, or remove it.",
+    ),
+    (
+        "containment.stack_set.regions",
+        "[us-east-1]",
+        "containment.stack_set.regions: is not a known key. Did you mean region?",
+    ),
+    (
+        "containment.stack_set.name",
+        "7",
+        (
+            "containment.stack_set.name: is a number, not text. Write the StackSet's name: a letter, then up to 127 "
+            "letters, digits and hyphens."
+        ),
+    ),
+    (
+        "containment.stack_set.name",
+        "SIR_Containment_Roles",
+        (
+            "containment.stack_set.name: is not of the right form. Write the StackSet's name: a letter, then up to 127 "
+            "letters, digits and hyphens."
+        ),
+    ),
+    (
+        "containment.stack_set.region",
+        "Ireland",
+        ("containment.stack_set.region: is not of the right form. Write a Region that no policy closes: us-east-1."),
+    ),
+    (
+        "containment.stack_set.region",
+        "true",
+        ("containment.stack_set.region: is true or false, not text. Write a Region that no policy closes: us-east-1."),
+    ),
+    (
+        "containment.canary_unit",
+        "Workloads/Prod",
+        (
+            "containment.canary_unit: is not a unit id. Write the unit's id: ou-, four or more characters, a "
+            "hyphen, eight or more characters."
+        ),
+    ),
+    (
+        "containment.canary_unit",
+        "7",
+        (
+            "containment.canary_unit: is a number, not text. Write the unit's id: ou-, four or more characters, a "
+            "hyphen, eight or more characters."
+        ),
+    ),
     ("containment.ec2_triage", "on", "containment.ec2_triage: is text, not true or false. Write true or false."),
     ("containment.ec2_triage", "0", "containment.ec2_triage: is a number, not true or false. Write true or false."),
     ("containment.existing", "replace", "containment.existing: is not one of the possible words. Write stop or adopt."),
@@ -1239,6 +1299,7 @@ def test_every_key_of_the_desired_state_has_a_row() -> None:
         "scope": ScopeDocument,
         "contacts[]": ContactDocument,
         "containment": ContainmentDocument,
+        "containment.stack_set": StackSetDocument,
         "exceptions[]": ExceptionDocument,
         "guardrails": GuardrailsDocument,
     }

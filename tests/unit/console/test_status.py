@@ -150,3 +150,28 @@ def test_a_document_of_another_version_is_refused_in_words(operator: Operator, c
 
     assert ran.code == 1
     assert ran.err.startswith("This version of muster cannot read the latest assessment or report.")
+
+
+def test_status_says_what_the_accounts_have_of_the_containment_roles(assessed: Operator, cloud: FakeCloud) -> None:
+    row = {"id": "000000000003", "name": "app-3", "state": "Failed", "reason": "a role of that name exists"}
+    found = {
+        "roles": "managed",
+        "key": "runs/manual-1/containment.json",
+        "counts": {"Deployed": 68, "Failed": 1, "Missing": 0},
+        "accounts_that_need_a_person": {"total": 21, "first": [row]},
+    }
+    cloud.store("reports/latest.json", _report("NeedsAttention", containment=found))
+
+    lines = assessed.types("status").out.splitlines()
+
+    start = lines.index("Roles       68 Deployed, 1 Failed")
+    assert lines[start + 1] == "21 accounts need a person for the containment roles:"
+    assert lines[start + 2] == "  000000000003 app-3: Failed, a role of that name exists"
+    assert lines[start + 3].startswith("  and 20 more in s3://")
+
+
+def test_status_is_silent_of_roles_that_are_off(assessed: Operator, cloud: FakeCloud) -> None:
+    found = {"roles": "off", "key": None, "counts": {}, "accounts_that_need_a_person": {"total": 0, "first": []}}
+    cloud.store("reports/latest.json", _report("Covered", containment=found))
+
+    assert "Roles" not in assessed.types("status").out

@@ -24,6 +24,7 @@ from muster.messages.desired_state_documents import (
     GuardrailsDocument,
     MembershipDocument,
     ScopeDocument,
+    StackSetDocument,
 )
 from muster.messages.desired_state_values import CHOICE_TAGS
 
@@ -32,11 +33,13 @@ _KEYS: Final[dict[str, type[BaseModel]]] = {
     "membership": MembershipDocument,
     "scope": ScopeDocument,
     "containment": ContainmentDocument,
+    "containment.stack_set": StackSetDocument,
     "exceptions[]": ExceptionDocument,
     "guardrails": GuardrailsDocument,
     "contacts[]": ContactDocument,
 }
 _QUOTED_ACCOUNT = 'Write the 12 digits in quotes: "123456789012".'
+_UNIT_ID = "Write the unit's id: ou-, four or more characters, a hyphen, eight or more characters."
 _NO_SHARE = "Write a number from 0 to 1: 0.05 is five percent."
 REMEDIES: Final[dict[str, str]] = {
     "": "Start from config/desired-state.example.yaml.",
@@ -65,6 +68,10 @@ REMEDIES: Final[dict[str, str]] = {
     "contacts[].notify[]": f"Choose from {', '.join(COMMUNICATION_PREFERENCES)}.",
     "containment": "Write keys below it (roles, ec2_triage, existing, preference, overrides), or remove it.",
     "containment.roles": "Write off, verify or managed.",
+    "containment.stack_set": "Write name and region below it, or remove it.",
+    "containment.stack_set.name": "Write the StackSet's name: a letter, then up to 127 letters, digits and hyphens.",
+    "containment.stack_set.region": "Write a Region that no policy closes: us-east-1.",
+    "containment.canary_unit": _UNIT_ID,
     "containment.ec2_triage": "Write true or false.",
     "containment.existing": "Write stop or adopt.",
     "containment.preference": "Write ApprovalRequired, ContainConfirmed or ContainSuspected.",
@@ -73,7 +80,7 @@ REMEDIES: Final[dict[str, str]] = {
     "exceptions": "Write a list of up to 1,000 exceptions, each with account or unit, owner, reason and until.",
     "exceptions[]": "Write account or unit, and owner, reason and until.",
     "exceptions[].account": _QUOTED_ACCOUNT,
-    "exceptions[].unit": "Write the unit's id: ou-, four or more characters, a hyphen, eight or more characters.",
+    "exceptions[].unit": _UNIT_ID,
     "exceptions[].owner": "Write the team that answers for it, in 1 to 100 characters.",
     "exceptions[].reason": "Write why, in 1 to 300 characters.",
     "exceptions[].until": "Write the last day as YYYY-MM-DD.",
@@ -90,6 +97,7 @@ _SENTENCES: Final[dict[str, str]] = {
     "missing": "is missing",
     "string_too_short": "is shorter than {min_length} characters",
     "string_empty": "is empty",
+    "string_pattern_mismatch": "is not of the right form",
     "string_too_long": "is longer than {max_length} characters",
     "greater_than_equal": "is less than {ge:,g}",
     "less_than_equal": "is more than {le:,g}",
