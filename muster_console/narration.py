@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from muster.domain.report import name_places
 from muster_console.errors import ExitCode
 from muster_console.runs import Ending, Moment, Step
 from muster_console.stack import Stack
@@ -21,7 +22,7 @@ _STYLES: Final = {
 }
 _MEANINGS: Final = {
     "Covered": "Every account in scope is covered.",
-    "NeedsAttention": "Some accounts need a person; `muster status` names them.",
+    "NeedsAttention": "Something needs a person; `muster status` names it.",
     "WaitingForHandoff": "Somebody else has to do the steps below; then run `muster onboard` again.",
     "NotSettled": "Some accounts are still on their way; run `muster onboard` again in a while.",
     "NotConfigured": "No desired state has been pushed yet; run `muster push FILE`.",
@@ -96,6 +97,9 @@ def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:
     counts = output.get("counts")
     if isinstance(counts, Mapping) and counts:
         _line(out, "Accounts", in_words(counts))
+    roles = output.get("containment")
+    if isinstance(roles, Mapping) and roles:
+        _line(out, "Roles", in_words(roles))
     _line(out, "Changes", str(len(changes)) if changes else "none, the world is as desired")
     for change in changes[:_SHOWN_CHANGES]:
         plain(out, f"  + {_change(change)}")
@@ -129,6 +133,9 @@ def show_handoffs(out: Console, handoffs: list[Mapping[str, Any]]) -> None:
         plain(out, f"For the {handoff.get('to', 'person')}: {handoff.get('what', '')}")
         if handoff.get("why"):
             plain(out, f"  because {handoff['why']}")
+        accounts = handoff.get("accounts")
+        if isinstance(accounts, list) and accounts:
+            plain(out, f"  in {name_places([str(each) for each in accounts])}")
         if handoff.get("command"):
             plain(out, "\n".join(f"    {line}" for line in str(handoff["command"]).splitlines()))
 

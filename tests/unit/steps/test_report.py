@@ -69,6 +69,16 @@ class TestStatus:
         )
         assert "Accounts that need a person" not in (outcome.message or "")
 
+    def test_what_only_a_person_can_settle_is_no_good_ending(self, world: World) -> None:
+        assess(world)
+        outcome = report(
+            world, notices=(Notice("the team is unknown", "denied", needs_person=True), Notice("by", "way"))
+        )
+        assert outcome.status is ReportStatus.NEEDS_ATTENTION
+        assert "1 thing is to be settled by a person." in (outcome.message or "")
+        assert "To be settled by a person\n  - the team is unknown: denied" in (outcome.message or "")
+        assert "To know\n  - by: way" in (outcome.message or "")
+
     def test_handoff_is_waited_for(self, world: World) -> None:
         assert report(uncovered(world, 1), handoffs=(HANDOFF,)).status is ReportStatus.WAITING_FOR_HANDOFF
 

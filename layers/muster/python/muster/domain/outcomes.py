@@ -38,10 +38,14 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know although nothing waits for it: a removal that was not made, a unit dropped."""
+    """Something a person should know although nothing waits for it: a removal that was not made, a unit dropped.
+
+    With ``needs_person`` it is no good ending: something is unknown, or differs and only a person may change it.
+    """
 
     subject: str
     detail: str
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,12 +95,19 @@ class RunReport:
             return ReportStatus.NEEDS_ATTENTION
         if self.roles_in_need or (self.roles is not ContainmentRoles.OFF and self.containment is None):
             return ReportStatus.NEEDS_ATTENTION
+        if self.to_settle:
+            return ReportStatus.NEEDS_ATTENTION
         return ReportStatus.COVERED if self.settled else ReportStatus.NOT_SETTLED
 
     @property
     def excess(self) -> int:
         """How many accounts are covered though nobody asked: one decision for a person, not one for each account."""
         return self.causes.get(Cause.COVERED_OUT_OF_SCOPE, 0)
+
+    @property
+    def to_settle(self) -> tuple[Notice, ...]:
+        """What is unknown, or differs and only a person may change it."""
+        return tuple(each for each in self.notices if each.needs_person)
 
     @property
     def roles_in_need(self) -> tuple[RolesInNeed, ...]:
@@ -202,7 +209,9 @@ def write_text(report: RunReport) -> str:
         lines.append("")
     lines += _write_containment(report)
     lines += _write_list("Changed in this run", [f"{each.detail} ({each.resource})" for each in report.changes])
-    lines += _write_list("To know", [f"{each.subject}: {each.detail}" for each in report.notices])
+    for title, needs_person in (("To be settled by a person", True), ("To know", False)):
+        told = [each for each in report.notices if each.needs_person is needs_person]
+        lines += _write_list(title, [f"{each.subject}: {each.detail}" for each in told])
     lines.append("Where the rest is (keys in the state bucket)")
     if report.assessment_key:
         lines.append(f"  every account: {report.assessment_key}")
@@ -264,6 +273,8 @@ def _explain(report: RunReport) -> str:
         sentences.append(_count(lack, "account needs", "accounts need") + " a person for the containment roles.")
     if report.containment and report.containment.counts[DeploymentState.PENDING]:
         sentences.append("The containment roles are being deployed; the next run looks again.")
+    if settle := len(report.to_settle):
+        sentences.append(_count(settle, "thing is", "things are") + " to be settled by a person.")
     if report.assessment_key is None:
         sentences.append("No account was assessed, so nothing is known to be covered.")
     elif not sentences:

@@ -121,6 +121,7 @@ def note_scope(scope: Scope, membership: Membership, nested: Sequence[NestedUnit
                 "the membership covers the entire organization, though only units are asked for",
                 "narrowing it takes protection away, so it is left to a person; no unit is added meanwhile, "
                 "because AWS does not document what units mean beside the entire organization",
+                needs_person=True,
             )
         )
     if extra := membership.unit_ids - scope.unit_ids - {unit.id for unit in nested}:
@@ -129,6 +130,7 @@ def note_scope(scope: Scope, membership: Membership, nested: Sequence[NestedUnit
                 "the membership has units that are not asked for",
                 f"{name_some(sorted(extra))}; removing a unit takes its accounts out of coverage, "
                 f"so it is left to a person",
+                needs_person=True,
             )
         )
     return tuple(notices)

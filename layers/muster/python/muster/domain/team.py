@@ -205,6 +205,7 @@ def _note(wanted: IncidentResponseTeam, found: IncidentResponseTeam, added: _Add
             f"the membership's team has {len(extra)} of {len(found)} people who are not in the desired state",
             f"{_responders(extra)} of the membership as the service lists it; removing one reduces protection and is "
             f"left to a person: add them to the contacts, or edit the team in the console",
+            needs_person=True,
         )
     ] * bool(extra)
     narrowed = sorted(
@@ -219,6 +220,7 @@ def _note(wanted: IncidentResponseTeam, found: IncidentResponseTeam, added: _Add
             f"responder {number} gets more kinds of message than are asked for",
             "sending fewer reduces protection and is left to a person: widen notify in the contacts, or edit the team "
             "in the console",
+            needs_person=True,
         )
         for number in narrowed
     ]

@@ -35,6 +35,7 @@ class ReportedNotice(_Read):
 
     subject: str
     detail: str
+    needs_person: bool = False
 
 
 class AccountInNeed(_Read):

@@ -34,11 +34,12 @@ class ContactSetup:
         """
         wanted = observe(self.responders.team)
         if isinstance(wanted, Unknown):
-            return _left(Notice("the contacts could not be read", wanted.why))
+            return _left(Notice("the contacts could not be read", wanted.why, needs_person=True))
         found = self._read(membership_id)
         for _ in range(MAX_LOOKS):
             if isinstance(found, Unknown):
-                return _left(Notice("the membership's team is unknown", f"{found.why}; nothing was changed"))
+                why = f"{found.why}; nothing was changed"
+                return _left(Notice("the membership's team is unknown", why, needs_person=True))
             decision = decide_team(
                 wanted.value, found.value, desired=desired, membership_id=membership_id, home=self.home
             )

@@ -234,7 +234,7 @@ class SignUp:
         self._adopt_settings(membership, this)
         match observe(lambda: self.reader.tags(membership.arn)):
             case Unknown(why):
-                this.notices.append(Notice("tags of the membership are unknown", why))
+                this.notices.append(Notice("tags of the membership are unknown", why, needs_person=True))
             case Known(found):
                 if missing := differing_tags(desired.membership.tags, found):
                     change = Change(ChangeKind.SET_TAGS, membership.id, f"set the tags {', '.join(sorted(missing))}")
@@ -269,12 +269,12 @@ class SignUp:
                     Notice(
                         "proactive response stays on",
                         "the desired state says false, but switching it off reduces protection and is left to a person",
+                        needs_person=True,
                     )
                 )
             case _, None:
-                this.notices.append(
-                    Notice("proactive response is unknown", "the service does not say whether it is on; look yourself")
-                )
+                why = "the service does not say whether it is on; look yourself"
+                this.notices.append(Notice("proactive response is unknown", why, needs_person=True))
             case _:
                 return
 
