@@ -8,7 +8,7 @@ import pytest
 
 from muster_local.server import EmbeddedCloud
 from tests.faults.cells import Kind, call_sites
-from tests.faults.preparing import begin
+from tests.faults.preparing import PARAMETERS, begin
 from tests.scenarios.operating import DESIGNATED, HOME, Operator
 
 ORGANIZATION = Path(__file__).parent / "organization.yaml"
@@ -16,9 +16,7 @@ ORGANIZATION = Path(__file__).parent / "organization.yaml"
 
 @pytest.fixture(scope="session")
 def embedded_cloud() -> Iterator[EmbeddedCloud]:
-    with EmbeddedCloud(
-        ORGANIZATION, application_account=DESIGNATED, region=HOME, parameters={"MemberAccess": "repair"}
-    ) as cloud:
+    with EmbeddedCloud(ORGANIZATION, application_account=DESIGNATED, region=HOME, parameters=PARAMETERS) as cloud:
         yield cloud
 
 

@@ -3,19 +3,30 @@
 from datetime import timedelta
 
 from muster_local.server import EmbeddedCloud
-from tests.scenarios.operating import Operator
+from tests.scenarios.members import deploy_readers
+from tests.scenarios.operating import DESIGNATED, Operator
 
-ONCE = ("CreateMembership", "RegisterDelegatedAdministrator")
+ONCE = ("CreateMembership", "RegisterDelegatedAdministrator", "CreateStackSet")
+MEMBER = "300000000001"
+PARAMETERS = {
+    "MemberAccess": "repair",
+    "SettleSeconds": "90",
+    "SettleWaitSeconds": "60",
+    "ContainmentWaitSeconds": "60",
+}
+"""Waits that are over after two looks: hundreds of runs would otherwise look thirty times each."""
 
 
 def begin(cloud: EmbeddedCloud) -> Operator:
-    """Begin anew."""
+    """Begin anew: nobody creates the triage role in members but Muster, and the reader is there."""
     cloud.reset()
     cloud.world.delays.association = timedelta(seconds=45)
-    cloud.world.delays.triage_role = timedelta(seconds=20)
-    return Operator(cloud)
+    cloud.world.switches.set("triage_role_creator", "nobody")
+    operator = Operator(cloud)
+    deploy_readers(operator, DESIGNATED, MEMBER, access="repair")
+    return operator
 
 
 def prepare(operator: Operator) -> None:
     """Ask for everything."""
-    operator.push()
+    operator.push(scope={"units": ["Security", "Workloads"]}, containment={"roles": "managed"})
