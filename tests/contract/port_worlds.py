@@ -23,6 +23,7 @@ from muster.domain.responders import IncidentResponder
 from muster.settings import (
     AssessSettings,
     ContactSetupSettings,
+    MemberRepairSettings,
     PreflightSettings,
     ScopingSettings,
     Settings,
@@ -69,6 +70,7 @@ class FakeSide:
         self.reader = self.associations = fakes.FakeReader(self.world)
         self.writer = self.units_writer = fakes.FakeWriter(self.world)
         self.team = fakes.FakeTeam(self.world)
+        self.member_roles = fakes.FakeTriageRoleWriter(self.world)
         self.triage_roles = fakes.FakeTriageRoles(self.world)
         self.responders = fakes.FakeResponders(self.world)
         self.documents = fakes.FakeDocuments(self.world)
@@ -119,8 +121,8 @@ class FakeSide:
         self.world.empty_pages.add(0)
 
     def lose_triage_role(self) -> None:
-        """Let the designated account have no triage role."""
-        self.world.triage_roles.discard(DESIGNATED)
+        """Let no member have the triage role."""
+        self.world.triage_roles &= {MANAGEMENT}
 
     def close_management_account(self) -> None:
         """Let no role of the management account be assumed."""
@@ -135,7 +137,7 @@ class FakeSide:
             self.world.add_unit(f"ou-more-{len(self.world.units):08d}", name, parent_id)
 
     def deploy_reader(self, account_id: str) -> None:
-        """Deploy the reader role in a member account."""
+        """Deploy the reader and the repairer in a member account."""
         self.world.unreadable_roles.discard(account_id)
 
     def create_elsewhere(self, region: str) -> str:
@@ -172,6 +174,7 @@ class EmbeddedSide:
         self.units_writer, self.associations = scoping.writer, assess.reader
         assert isinstance(contact_setup.reader, TeamOfMembership)
         self.team = contact_setup.reader
+        self.member_roles = self._wire("member-repair", MemberRepairSettings, wiring.build_member_repair).roles
         self.triage_roles = assess.triage_roles
         self.responders = sign_up.responders
         self.documents = assess.documents
@@ -268,7 +271,7 @@ class EmbeddedSide:
             organizations.create_organizational_unit(ParentId=parent_id, Name=name)
 
     def deploy_reader(self, account_id: str) -> None:
-        deploy_readers(Operator(self.cloud), account_id)
+        deploy_readers(Operator(self.cloud), account_id, access="repair")
 
     def create_elsewhere(self, region: str) -> str:
         team = [{"name": each.name, "jobTitle": each.job_title, "email": each.email} for each in TEAM]

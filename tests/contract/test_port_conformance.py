@@ -35,7 +35,7 @@ NOWHERE = "m-000000000000"
 def embedded_cloud() -> Iterator[EmbeddedCloud]:
     with (
         EmbeddedCloud(
-            EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberAccess": "read"}
+            EXAMPLE, application_account=DESIGNATED, region=HOME, parameters={"MemberAccess": "repair"}
         ) as cloud,
         pytest.MonkeyPatch.context() as patch,
     ):
@@ -586,6 +586,19 @@ def test_triage_role_of_a_member_is_known_where_a_reader_is_deployed(side: Side)
     assert isinstance(side.triage_roles.exists(ANOTHER), Unknown)
 
 
+def test_triage_role_of_a_member_is_created_once_where_a_repairer_is_deployed(side: Side) -> None:
+    side.lose_triage_role()
+    side.deploy_reader(OTHER)
+
+    for account_id in (OTHER, DESIGNATED):
+        side.member_roles.create(account_id)
+        assert side.triage_roles.exists(account_id) == Known(value=True)
+        with pytest.raises(errors.AlreadyThereError):
+            side.member_roles.create(account_id)
+    with pytest.raises(errors.DeniedError):
+        side.member_roles.create(ANOTHER)
+
+
 def test_triage_role_whose_read_is_cut_short_is_no_answer(side: Side) -> None:
     for kind in ("throttled", "unavailable", "lost"):
         side.fail("iam:GetRole", kind)
@@ -651,6 +664,7 @@ CALLS: list[tuple[str, str, Callable[[Side, str], object]]] = [
         "organizations:RegisterDelegatedAdministrator",
         lambda side, _: side.management.register_delegated_administrator(DESIGNATED),
     ),
+    ("member_role", "iam:CreateServiceLinkedRole", lambda side, _: side.member_roles.create(DESIGNATED)),
     ("list", "security-ir:ListMemberships", lambda side, _: side.reader.memberships(HOME)),
     ("membership", "security-ir:GetMembership", lambda side, member: side.reader.membership(member)),
     ("tags", "security-ir:ListTagsForResource", lambda side, member: side.reader.tags(arn_of(member))),

@@ -309,6 +309,8 @@ class FakeTriageRoleWriter:
     def create(self, account_id: str) -> None:
         operation = "iam:CreateServiceLinkedRole"
         with self.world.call(operation, account_id):
+            if account_id in self.world.unreadable_roles:
+                raise DeniedError(operation, account_id, "no repairer is deployed there")
             if account_id in self.world.triage_roles:
                 raise AlreadyThereError(operation, account_id, "the role exists")
             self.world.triage_roles.add(account_id)

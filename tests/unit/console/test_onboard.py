@@ -52,6 +52,7 @@ OUTPUT = {
     "notices": [[{"subject": "ou-ab12-22222222", "detail": "lies below another unit and was left out"}]],
     "report": {"text_key": "runs/x/report.txt", "json_key": "runs/x/report.json"},
     "assessment_key": "runs/x/assessment.json",
+    "containment": {"Deployed": 68, "AbsentByChoice": 1, "Missing": 0},
 }
 
 
@@ -104,6 +105,7 @@ def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: 
         "Covered: Every account in scope is covered.",
         "Membership  m-1234567890ab",
         "Accounts    69 Covered",
+        "Roles       68 Deployed, 1 AbsentByChoice",
         "Changes     1",
         "  + added 5 units",
         "Notice: ou-ab12-22222222: lies below another unit and was left out",
@@ -166,6 +168,19 @@ def test_a_handoff_is_printed_with_a_command_that_can_be_pasted(pushed: Operator
 
     at = lines.index("For the management team: enable trusted access")
     assert lines[at + 1 : at + 3] == ["  because access is read", f"    {command}"]
+
+
+def test_a_handoff_for_accounts_says_which(pushed: Operator, cloud: FakeCloud) -> None:
+    handoff = {
+        "to": "owners of the accounts",
+        "what": "create it",
+        "command": "aws iam",
+        "accounts": ["3" * 12, "4" * 12],
+    }
+    output = {**OUTPUT, "status": "WaitingForHandoff", "handoffs": [handoff]}
+    cloud.stepfunctions.ending = {"status": "SUCCEEDED", "output": json.dumps(output)}
+
+    assert "  in accounts 333333333333, 444444444444\n    aws iam\n" in pushed.types("onboard").out
 
 
 def test_a_run_that_stopped_says_why_and_ends_with_1(pushed: Operator, cloud: FakeCloud) -> None:
