@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.scenarios.operating import DESIGNATED, MANAGEMENT, Operator
 
 READER, REPAIRER = "muster-member-reader", "muster-member-repair"
-STACK = "muster-member-access"
+STACK = "muster-member-account"
 TRIAGE_ROLE = "AWSServiceRoleForSecurityIncidentResponse_Triage"
 TEMPLATE = Path("stacks/member-account.yaml")
 

@@ -206,7 +206,7 @@ def set_tags(region: str, membership_arn: str, tags: Mapping[str, str]) -> str:
 
 def deploy_member_reader(deployment: str, home: Home, *, region: str, root_id: str | None) -> str:
     """Give every member account its reader role by a StackSet; for the management account, at the repository's root."""
-    name = f"{deployment}-member-access"
+    name = f"{deployment}-member-account"
     organization = f'"$({describe_organization()} --query Organization.Id --output text)"'
     roots = _command("organizations", "list-roots", "--query", "Roots[].Id", "--output", "text")
     root = root_id or f'"$({roots})"'
@@ -222,7 +222,10 @@ def deploy_member_reader(deployment: str, home: Home, *, region: str, root_id: s
     deploy = _command(
         *("cloudformation", "create-stack-instances", "--region", region, "--stack-set-name", name),
         *("--regions", region),
-        *("--operation-preferences", "FailureTolerancePercentage=100,MaxConcurrentPercentage=100"),
+        *(
+            "--operation-preferences",
+            "FailureTolerancePercentage=100,MaxConcurrentPercentage=100,ConcurrencyMode=SOFT_FAILURE_TOLERANCE",
+        ),
         "--deployment-targets",
     )
     return "\n".join(
