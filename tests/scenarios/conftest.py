@@ -30,6 +30,7 @@ def fresh(embedded_cloud: EmbeddedCloud) -> Cloud:
                 "access": "manage",
                 "application_account": DESIGNATED,
                 "region": HOME,
+                "empty": False,
                 **over,
             }
         )

@@ -99,20 +99,32 @@ def test_without_a_reader_preflight_warns_and_the_run_hands_over(fresh: Cloud) -
     assert operator.writes() == []
 
 
-def test_memberships_that_nobody_may_list_stop_until_a_person_accepts_that(fresh: Cloud) -> None:
+def test_memberships_that_show_only_to_the_registered_account_are_looked_for_again_then(fresh: Cloud) -> None:
     operator = fresh(access="forward")
     operator.cloud.world.switches.set("foreign_list_memberships", "AccessDeniedException")
     operator.push()
 
-    stopped = operator.onboard()
-    accepted = operator.onboard(accept_unknown=["memberships"])
+    run = operator.onboard()
 
-    assert stopped.error == "PreflightError"
-    assert "--accept-unknown memberships" in str(stopped.cause)
-    assert accepted.outcome == "WaitingForHandoff"
-    assert kept(operator, accepted)["accepted"] == ["memberships"]
-    assert any("accepted" in notice["subject"] for notice in accepted.output["notices"])
+    assert run.outcome == "WaitingForHandoff"
+    assert not_good(kept(operator, run))["memberships"] == ("unknown", "warning")
     assert operator.writes() == []
+
+
+def test_management_account_that_may_list_only_as_an_owner_needs_a_person_to_know_better(fresh: Cloud) -> None:
+    operator = fresh(application_account=MANAGEMENT)
+    operator.cloud.world.switches.set("foreign_list_memberships", "AccessDeniedException")
+    membership = {"account": MANAGEMENT, "region": HOME, "confirmed_as": f"{MANAGEMENT}/{HOME}"}
+    operator.push(membership={"name": "small-org", **membership})
+
+    stopped = operator.onboard()
+    assert (stopped.error, operator.writes()) == ("PreflightError", [])
+    assert "--accept-unknown memberships" in str(stopped.cause)
+    run = operator.onboard(accept_unknown=["memberships"])
+
+    assert run.outcome == "Covered"
+    assert kept(operator, run)["accepted"] == ["memberships"]
+    assert "preflight: memberships unknown, and accepted" in {notice["subject"] for notice in run.output["notices"]}
 
 
 def test_unknown_region_that_was_accepted_is_signed_up_all_the_same_and_named(fresh: Cloud) -> None:

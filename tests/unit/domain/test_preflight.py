@@ -236,6 +236,19 @@ def test_membership_elsewhere_blocks_and_so_does_not_knowing(found: Any, expecte
     assert words in check.evidence
 
 
+@pytest.mark.parametrize("delegation", [NotRegistered(), DENIED])
+def test_memberships_that_show_once_the_account_is_registered_are_no_blocker_yet(delegation: Any) -> None:
+    unclear = MembershipUnclear(SUPPORTED_REGIONS, "no")
+
+    not_let_in = one(CheckId.MEMBERSHIPS, memberships=unclear, delegation=delegation, region_enabled=DENIED)
+    let_in = one(CheckId.MEMBERSHIPS, memberships=unclear, delegation=delegation)
+    registered = one(CheckId.MEMBERSHIPS, memberships=unclear, delegation=Registered(), region_enabled=DENIED)
+
+    assert result(not_let_in) == (UNKNOWN, WARNING)
+    assert "any Region (no), and sign-up looks again once the account is registered" in not_let_in.evidence
+    assert result(let_in) == result(registered) == (UNKNOWN, BLOCKER)
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [

@@ -123,8 +123,16 @@ def test_without_a_reader_what_sign_up_hands_off_is_unknown_and_stops_nothing(wo
     assert len(outcome.notices) == 2 + 8
 
 
+def test_memberships_that_show_once_the_account_is_registered_stop_nothing_yet(world: World) -> None:
+    world.fail(LIST, denied, account=MANAGEMENT)
+
+    assert not_good(preflight(world, stops=True))["memberships"] == ("unknown", Severity.WARNING)
+    assert sign_up(world).membership_id == world.memberships[0].membership.id
+
+
 def test_memberships_that_neither_account_can_look_for_stop_the_run_unless_that_is_accepted(world: World) -> None:
-    without_a_reader(world)
+    registered(world)
+    world.fail(LIST, denied)
 
     with pytest.raises(PreflightError, match=r"(?s)memberships is unknown.*--accept-unknown memberships") as stopped:
         preflight(world, stops=True)
@@ -305,6 +313,21 @@ def test_accepted_regions_count_as_empty_for_sign_up_and_are_named(world: World)
     (notice,) = outcome.notices
     assert "eu-south-1" in notice.detail
     assert sign_up(world, accept_unknown=("memberships",)).notices == ()
+
+
+def test_management_account_that_is_let_in_only_as_an_owner_signs_up_when_a_person_knows_better(world: World) -> None:
+    at_home = desired_state(account_id=MANAGEMENT)
+    world.fail(LIST, denied)
+
+    with pytest.raises(PreflightError, match="memberships is unknown"):
+        preflight(world, at_home, stops=True)
+    preflight(world, at_home, stops=True, accept_unknown=("memberships",))
+    first = sign_up(world, at_home, accept_unknown=("memberships",))
+    assert (first.membership_id, first.waiting_for is not None) == (None, True)
+    last = sign_up(world, at_home, last_attempt=True, accept_unknown=("memberships",))
+
+    assert last.membership_id == world.memberships[0].membership.id
+    assert [notice.subject for notice in last.notices] == ["memberships elsewhere are unknown, and that was accepted"]
 
 
 WORLDS = st.fixed_dictionaries(

@@ -236,13 +236,24 @@ def _memberships(_: DesiredState, seen: Seen, vantage: Vantage) -> Check:
         case MembershipConflict(remedy):
             return _failed(check, BLOCKER, remedy, look)
         case MembershipUnclear(regions, why):
+            again = _looks_again(seen)
+            when = "sign-up looks again once the account is registered" if again else "unknown is not absent"
             return _unknown(
                 check,
-                BLOCKER,
-                f"no account could look into {_places(regions)} ({why}), and unknown is not absent",
+                WARNING if again else BLOCKER,
+                f"no account could look into {_places(regions)} ({why}), and {when}",
                 commands.list_memberships_in(regions),
             )
     assert_never(seen.memberships)
+
+
+def _looks_again(seen: Seen) -> bool:
+    """Tell whether this look is not the last: the service may let the designated account in once it is registered.
+
+    Before that its own Region is closed to it, and sign-up creates nothing: it registers the account and looks again,
+    or hands the registration off.
+    """
+    return isinstance(seen.region_enabled, Unknown) and isinstance(seen.delegation, NotRegistered | Unknown)
 
 
 def _places(regions: Sequence[str]) -> str:

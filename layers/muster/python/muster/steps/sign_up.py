@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from muster.domain import commands
 from muster.domain.desired import ChangeKind, DesiredState
-from muster.domain.handoffs import ask_to_allow, ask_to_create_membership
+from muster.domain.handoffs import ask_to_allow, ask_to_create_membership, place_commands
 from muster.domain.membership import Home, Membership, MembershipSummary
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
@@ -50,6 +50,7 @@ class _Pass:
     attempt: int
     last_attempt: bool
     accepted: Collection[str]
+    management: str
     changes: list[Change] = field(default_factory=list)
     handoffs: list[Handoff] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -63,7 +64,8 @@ class _Pass:
 
     def outcome(self, membership_id: str | None = None, *, waiting_for: str | None = None) -> SignUpOutcome:
         waiting_for = waiting_for and f"{waiting_for} (attempt {self.attempt})"
-        return SignUpOutcome(membership_id, tuple(self.changes), tuple(self.handoffs), tuple(self.notices), waiting_for)
+        handoffs = place_commands(self.handoffs, management=self.management, home=self.desired.membership.account_id)
+        return SignUpOutcome(membership_id, tuple(self.changes), handoffs, tuple(self.notices), waiting_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class SignUp:
         everywhere.look(organization.management_account_id)
         found = everywhere.judge_or_retry()
 
-        this = _Pass(desired, attempt, last_attempt, accept_unknown)
+        this = _Pass(desired, attempt, last_attempt, accept_unknown, organization.management_account_id)
         allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
         # An unusable team stops the run before the first write, not half-way.
         team = None if isinstance(found, MembershipFound) or not allowed else self.responders.team()
@@ -147,9 +149,10 @@ class SignUp:
         if isinstance(found, MembershipFound):
             self._adopt(found.summary, this)
             return this.outcome(found.summary.id)
-        if isinstance(own, Unknown):
-            if not this.last_attempt:
-                return this.outcome(waiting_for=f"account {self.home.account_id} to be let into {self.home.region}")
+        accepted = CheckId.MEMBERSHIPS in this.accepted
+        if isinstance(own, Unknown) and not this.last_attempt:
+            return this.outcome(waiting_for=f"account {self.home.account_id} to be let into {self.home.region}")
+        if isinstance(own, Unknown) and not accepted:
             raise MembershipUnknownError(
                 f"account {self.home.account_id} may not list memberships in {self.home.region}, its own Region: "
                 f"{own.why}. Allow security-ir:ListMemberships there and run again"
@@ -160,7 +163,7 @@ class SignUp:
                 return self._create(team, token, everywhere, this)
             case MembershipUnclear() if just_registered and not this.last_attempt:
                 return this.outcome(waiting_for=f"account {self.home.account_id} to be let into every Region")
-            case MembershipUnclear(regions, why, generation) if CheckId.MEMBERSHIPS in this.accepted:
+            case MembershipUnclear(regions, why, generation) if accepted:
                 places = ", ".join(regions)
                 this.notices.append(
                     Notice(
