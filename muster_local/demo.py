@@ -12,7 +12,12 @@ import yaml
 from muster_local.server import EmbeddedCloud
 
 ORGANIZATION = Path(__file__).parent / "organizations" / "example.yaml"
+MEMBER_TEMPLATE = Path("stacks/member-account.yaml")
+READERS = "muster-member-account"
 DESIRED_STATE = Path("config/desired-state.example.yaml")
+
+_WANTS_A_LOOK = 3
+"""The console's exit code when somebody should look at something."""
 
 
 def run(
@@ -28,14 +33,23 @@ def run(
     """
     membership = yaml.safe_load(desired_state.read_text())["membership"]
     say(f"Starting the embedded cloud and deploying into account {membership['account']}, {membership['region']} …")
-    with EmbeddedCloud(organization, application_account=membership["account"], region=membership["region"]) as cloud:
-        for title, command in (
-            ("The desired state is checked and stored", ["push", str(desired_state)]),
-            ("The organization is signed up, covered and verified", ["onboard"]),
-            ("Coverage, unit by unit", ["status", "--tree"]),
+    with EmbeddedCloud(
+        organization,
+        application_account=membership["account"],
+        region=membership["region"],
+        access="manage",
+        parameters={"MemberAccess": "read"},
+    ) as cloud:
+        say("\n── The management team lets Muster look into the members: stacks/member-account.yaml, as a StackSet")
+        say(f"{_deploy_readers(cloud)} accounts have the reader")
+        for title, command, fine in (
+            ("The desired state is checked and stored", ["push", str(desired_state)], (0,)),
+            ("What must be so before anything is written", ["preflight"], (0, _WANTS_A_LOOK)),
+            ("The organization is signed up, covered and verified, its containment roles deployed", ["onboard"], (0,)),
+            ("Coverage, unit by unit", ["status", "--tree"], (0,)),
         ):
             say(f"\n── {title}: muster {' '.join(command)}")
-            if status := _muster(cloud, *command):
+            if (status := _muster(cloud, *command)) not in fine:
                 return status
         _say_membership(cloud, say)
 
@@ -47,6 +61,34 @@ def run(
         written = writes(cloud.calls())
         say(f"\n{len(written)} write{'' if len(written) == 1 else 's'} in the second run{_listed(written)}")
     return 0
+
+
+def _deploy_readers(cloud: EmbeddedCloud) -> int:
+    """Deploy the member template to every account by a StackSet, as the management team would; return how many."""
+    client = cloud.client("cloudformation", cloud.management_account, cloud.region)
+    organizations = cloud.client("organizations", cloud.management_account)
+    parameters = {
+        "ApplicationAccountId": cloud.application_account,
+        "OrganizationId": organizations.describe_organization()["Organization"]["Id"],
+    }
+    client.activate_organizations_access()
+    client.create_stack_set(
+        StackSetName=READERS,
+        TemplateBody=MEMBER_TEMPLATE.read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        PermissionModel="SERVICE_MANAGED",
+        AutoDeployment={"Enabled": True, "RetainStacksOnAccountRemoval": False},
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    client.create_stack_instances(
+        StackSetName=READERS,
+        DeploymentTargets={"OrganizationalUnitIds": [organizations.list_roots()["Roots"][0]["Id"]]},
+        Regions=[cloud.region],
+        OperationPreferences={"MaxConcurrentPercentage": 100, "FailureTolerancePercentage": 100},
+    )
+    cloud.world.clock.advance(cloud.world.delays.stack_set_operation.total_seconds())
+    pages = client.get_paginator("list_stack_instances").paginate(StackSetName=READERS)
+    return sum(each["Status"] == "CURRENT" for page in pages for each in page["Summaries"])
 
 
 def writes(calls: list[dict[str, Any]]) -> list[str]:
@@ -63,6 +105,13 @@ def _say_membership(cloud: EmbeddedCloud, say: Callable[[str], None]) -> None:
     for found in client.list_memberships()["items"]:
         where = f"account {found['accountId']}, {found['region']}"
         say(f"\nThe service says: membership {found['membershipId']} in {where} is {found['membershipStatus']}")
+        team = client.get_membership(membershipId=found["membershipId"])["incidentResponseTeam"]
+        say(f"Its team: {', '.join(_masked(person['name']) for person in team)}")
+
+
+def _masked(name: str) -> str:
+    """Show that somebody is there, and not who."""
+    return " ".join(f"{word[0]}…" for word in name.split())
 
 
 def _muster(cloud: EmbeddedCloud, *arguments: str) -> int:

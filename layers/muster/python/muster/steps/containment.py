@@ -28,6 +28,7 @@ from muster.domain.containment_writes import (
     hand_over,
 )
 from muster.domain.desired import ChangeKind, ContainmentRoles, DesiredStackSet, DesiredState
+from muster.domain.handoffs import place_commands
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import Change, ContainmentOutcome
 from muster.domain.stack_sets import known_among, operation_id
@@ -146,7 +147,7 @@ class Containment:
         except ServiceAnswerError as error:
             handoff = hand_over(decision.rest, where, str(error))
             return replace(decision, handoffs=(*decision.handoffs, handoff)), ()
-        return replace(decision, waiting_for=what), (Change(ChangeKind.DEPLOY_CONTAINMENT_ROLE, where.name, what),)
+        return replace(decision, waiting_for="CloudFormation to do it"), (Change(ChangeKind.DEPLOY_CONTAINMENT_ROLE, where.name, what),)
 
     def _make(self, write: Write, where: DesiredStackSet, run: str) -> None:
         identity = operation_id(run, write.purpose)
@@ -202,7 +203,7 @@ class Containment:
         self.documents.write(LATEST_KEY, document)
         return ContainmentOutcome(
             waiting_for=waiting_for,
-            handoffs=decision.handoffs,
+            handoffs=place_commands(decision.handoffs, management=inventory.management.id, home=None),
             notices=(*decision.notices, *note(wanted, deployments, seen)),
             counts=counts,
             document_key=key,
