@@ -28,7 +28,7 @@ def do_by_hand(operator: Operator, run_output: dict[str, Any]) -> None:
     }
     for handoff in run_output["handoffs"]:
         for line in handoff["command"].splitlines():
-            _, service, operation, *options = shlex.split(line.partition("#")[0])
+            _, service, operation, *options = shlex.split(line.rpartition("||")[2])
             if (service, operation) not in calls:
                 continue
             arguments = dict(zip((members[name] for name in options[::2]), options[1::2], strict=True))

@@ -60,7 +60,7 @@ def test_accounts_without_the_role_are_told_from_those_where_nobody_may_look() -
         }
     )
 
-    assert found == RolesInQuestion(("300000000001", "300000000002"), ("300000000003",), "r-ex01")
+    assert found == RolesInQuestion(("300000000001", "300000000002"), ("300000000003",), "r-ex01", "111111111111")
 
 
 def test_without_any_path_the_root_is_not_known() -> None:
@@ -130,7 +130,7 @@ def test_owners_are_asked_once_with_the_command_of_aws_and_fifty_accounts_by_nam
 
 
 def test_reader_is_asked_for_once_where_there_is_none_and_somebody_is_not_covered() -> None:
-    found = RolesInQuestion((), tuple(ids(3)), "r-ex01")
+    found = RolesInQuestion((), tuple(ids(3)), "r-ex01", "111111111111")
 
     (handoff,) = ask_for_reader(found, MemberAccess.NONE, deployment="muster", home=HOME, region="us-east-1")
 
@@ -138,7 +138,8 @@ def test_reader_is_asked_for_once_where_there_is_none_and_somebody_is_not_covere
         HandoffTo.MANAGEMENT_TEAM, "deploy the member reader, then muster with MemberAccess=read"
     )  # fmt: skip
     assert "OrganizationalUnitIds=r-ex01" in handoff.command
-    for there_is, nobody in ((MemberAccess.READ, found), (MemberAccess.NONE, RolesInQuestion((), (), None))):
+    assert handoff.accounts == ("111111111111",)
+    for there_is, nobody in ((MemberAccess.READ, found), (MemberAccess.NONE, RolesInQuestion((), (), None, None))):
         assert ask_for_reader(nobody, there_is, deployment="muster", home=HOME, region="us-east-1") == ()
 
 

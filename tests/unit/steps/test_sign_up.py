@@ -365,17 +365,18 @@ class TestManagementAccess:
         assert world.writes == []
         assert commands_of(outcome) == [
             (
-                "aws organizations list-aws-service-access-for-organization  # and where it is not there:\n"
+                "aws organizations list-aws-service-access-for-organization --output json"
+                " | grep -F '\"security-ir.amazonaws.com\"' || "
                 "aws organizations enable-aws-service-access --service-principal security-ir.amazonaws.com"
             ),
             (
-                "aws iam get-role --role-name AWSServiceRoleForSecurityIncidentResponse_Triage"
-                "  # and where it is not there:\n"
+                "aws iam get-role --role-name AWSServiceRoleForSecurityIncidentResponse_Triage --output json"
+                " | grep -F '\"AWSServiceRoleForSecurityIncidentResponse_Triage\"' || "
                 "aws iam create-service-linked-role --aws-service-name triage.security-ir.amazonaws.com"
             ),
             (
                 "aws organizations list-delegated-administrators --service-principal security-ir.amazonaws.com"
-                "  # and where it is not there:\n"
+                " --output json | grep -F '\"222222222222\"' || "
                 "aws organizations register-delegated-administrator --account-id 222222222222"
                 " --service-principal security-ir.amazonaws.com"
             ),

@@ -17,6 +17,11 @@ def _command(*words: str) -> str:
     return shlex.join(("aws", *words))
 
 
+def unless_shown(look: str, sign: str, act: str) -> str:
+    """Show what is there and, where the sign (a JSON string) is not in it, act."""
+    return f"""{look} --output json | grep -F '"{sign}"' || {act}"""
+
+
 def describe_organization() -> str:
     """Show the organization of the account in use."""
     return _command("organizations", "describe-organization")

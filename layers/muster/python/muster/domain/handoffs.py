@@ -1,5 +1,8 @@
 """Steps that a run leaves to somebody else, with the reason and the way to do them."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from muster.domain import commands
 from muster.domain.desired import ChangeKind, DesiredState, Mode
 from muster.domain.membership import Home
@@ -10,6 +13,17 @@ TEAM_FILE = (
     "team.json is a JSON list of the two to ten people in the contacts parameter, "
     "each with name, jobTitle and email as they stand there; delete the file afterwards"
 )
+
+
+def place_commands(handoffs: Iterable[Handoff], *, management: str | None, home: str | None) -> tuple[Handoff, ...]:
+    """Say in which account each AWS CLI command is to be run, where the step that left it does not say so itself."""
+    places = {HandoffTo.MANAGEMENT_TEAM: management, HandoffTo.PERSON: home}
+    placed = []
+    for handoff in handoffs:
+        place = places.get(handoff.to)
+        is_open = place is not None and not handoff.accounts and handoff.command.startswith("aws ")
+        placed.append(replace(handoff, accounts=(place,)) if is_open and place else handoff)
+    return tuple(placed)
 
 
 def ask_to_allow(desired: DesiredState, kind: ChangeKind, what: str) -> Handoff:

@@ -37,12 +37,13 @@ class MemberAccess(StrEnum):
 class RolesInQuestion:
     """Accounts whose triage role is missing, and those where that could not be read; each sorted.
 
-    ``root_id`` is the root above them; None when no path could be read.
+    ``root_id`` is the root above them, None when no path could be read; ``management`` the management account.
     """
 
     missing: tuple[str, ...]
     unread: tuple[str, ...]
     root_id: str | None
+    management: str | None
 
 
 def roles_in_question(assessment: Mapping[str, Any]) -> RolesInQuestion:
@@ -57,6 +58,7 @@ def roles_in_question(assessment: Mapping[str, Any]) -> RolesInQuestion:
         missing=tuple(sorted(each["id"] for each in uncovered if each["cause"] == Cause.ROLE_MISSING)),
         unread=tuple(sorted(each["id"] for each in uncovered if each["cause"] == Cause.UNKNOWN)),
         root_id=paths[0][0] if paths else None,
+        management=next((each["id"] for each in assessment["accounts"] if each.get("management")), None),
     )
 
 
@@ -160,6 +162,7 @@ def ask_for_reader(
             f"why {_accounts(len(found.unread))} in scope are not covered could not be found out: "
             f"nobody may read their triage role",
             commands.deploy_member_reader(deployment, home, region=region, root_id=found.root_id),
+            accounts=() if found.management is None else (found.management,),
         ),
     )
 

@@ -9,7 +9,14 @@ from typing import assert_never
 
 from muster.domain import commands
 from muster.domain.desired import DesiredMembership
-from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home, MembershipSummary
+from muster.domain.membership import (
+    ACTIVE,
+    SERVICE_PRINCIPAL,
+    SUPPORTED_REGIONS,
+    TRIAGE_ROLE_NAME,
+    Home,
+    MembershipSummary,
+)
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import Handoff, HandoffTo
 from muster.domain.service_terms import TERMS
@@ -140,25 +147,26 @@ class Lack:
 
     def hand_off(self, why: str) -> Handoff:
         """Leave the step to the team of the management account, reading first where it could not be read here."""
-        look, act = self._commands()
+        look, sign, act = self._commands()
         if self.unreadable is None:
             return Handoff(HandoffTo.MANAGEMENT_TEAM, self.what, why, act)
         return Handoff(
             HandoffTo.MANAGEMENT_TEAM,
             f"look whether this is still to do: {self.what}",
             f"could not be read from here ({why})",
-            f"{look}  # and where it is not there:\n{act}",
+            commands.unless_shown(look, sign, act),
         )
 
-    def _commands(self) -> tuple[str, str]:
+    def _commands(self) -> tuple[str, str, str]:
+        """Return the command that looks, what it shows where there is nothing to do, and the command that does it."""
         match self.prerequisite:
             case Prerequisite.TRUSTED_ACCESS:
-                return commands.list_trusted_access(), commands.enable_trusted_access()
+                return commands.list_trusted_access(), SERVICE_PRINCIPAL, commands.enable_trusted_access()
             case Prerequisite.TRIAGE_ROLE:
-                return commands.read_triage_role(), commands.create_triage_role()
+                return commands.read_triage_role(), TRIAGE_ROLE_NAME, commands.create_triage_role()
             case Prerequisite.DELEGATED_ADMINISTRATOR:
                 register = commands.register_delegated_administrator(self.designated)
-                return commands.list_delegated_administrators(), register
+                return commands.list_delegated_administrators(), self.designated, register
         assert_never(self.prerequisite)
 
 

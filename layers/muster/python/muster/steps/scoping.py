@@ -228,7 +228,11 @@ class Scoping:
         except AlreadyThereError:
             return (), ()
         except ServiceAnswerError as error:
-            return (), (Handoff(HandoffTo.PERSON, change.detail, str(error), command),)
+            return (), (
+                Handoff(
+                    HandoffTo.PERSON, change.detail, str(error), command, accounts=(desired.membership.account_id,)
+                ),
+            )
         return (change,), ()
 
     def _send(self, membership_id: str, unit_ids: tuple[str, ...]) -> None:
