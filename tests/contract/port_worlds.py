@@ -23,6 +23,7 @@ from muster.domain.responders import IncidentResponder
 from muster.settings import (
     AssessSettings,
     ContactSetupSettings,
+    ContainmentSettings,
     MemberRepairSettings,
     PreflightSettings,
     ScopingSettings,
@@ -32,6 +33,7 @@ from muster.settings import (
 from muster_local import organization_file
 from muster_local.server import EmbeddedCloud
 from tests.fakes import ports as fakes
+from tests.fakes.stack_sets import FakeStackSets
 from tests.fakes.world import World
 from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, Operator
@@ -74,6 +76,9 @@ class FakeSide:
         self.triage_roles = fakes.FakeTriageRoles(self.world)
         self.responders = fakes.FakeResponders(self.world)
         self.documents = fakes.FakeDocuments(self.world)
+        self.stack_sets = self.stack_sets_writer = self.containment_roles = FakeStackSets(
+            self.world, access=False, unreadable=set(self.world.accounts) - {MANAGEMENT}
+        )
 
     def _fill(self, unit: organization_file.UnitEntry, names: tuple[str, ...]) -> None:
         for account in unit.accounts:
@@ -105,7 +110,8 @@ class FakeSide:
         self.world.faults.clear()
 
     def settle(self) -> None:
-        """Nothing takes time here."""
+        """Nothing takes time here but the operations of StackSets."""
+        self.stack_sets.finish()
 
     def disable_region(self, account_id: str, region: str) -> None:
         self.world.disabled_regions.add((account_id, region))
@@ -139,6 +145,7 @@ class FakeSide:
     def deploy_reader(self, account_id: str) -> None:
         """Deploy the reader and the repairer in a member account."""
         self.world.unreadable_roles.discard(account_id)
+        self.stack_sets.unreadable.discard(account_id)
 
     def create_elsewhere(self, region: str) -> str:
         """Create a membership in another Region, past the application."""
@@ -178,6 +185,9 @@ class EmbeddedSide:
         self.triage_roles = assess.triage_roles
         self.responders = sign_up.responders
         self.documents = assess.documents
+        containment = self._wire("containment", ContainmentSettings, wiring.build_containment)
+        self.stack_sets, self.stack_sets_writer = containment.reader, containment.writer
+        self.containment_roles = containment.roles
         for adapter in (self.units, self.accounts, self.associations):
             for pacer in vars(adapter).values():
                 if isinstance(pacer, Pacer):

@@ -8,11 +8,14 @@ import pytest
 
 from muster import errors
 from muster.domain.containment import CONTAINMENT_ROLE
+from muster.domain.containment_writes import UpdateStackSet
+from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Association
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.preflight_checks import ContactsParameter
 from muster.domain.responders import IncidentResponder, IncidentResponseTeam
+from muster.domain.stack_sets import Accounts
 from muster.domain.team import TeamInMembership
 from muster_local.organization_file import LONG_AGO
 from muster_local.server import EmbeddedCloud
@@ -728,3 +731,122 @@ class TestFailures:
 
         side.recover()
         side.settle()
+
+
+WHERE = DesiredStackSet()
+
+
+def deploying(side: Side) -> str:
+    """Let the StackSet deploy to everybody, and return the root."""
+    register(side)
+    root = side.units.root_id()
+    side.stack_sets_writer.activate_access()
+    side.stack_sets_writer.create(WHERE, ec2_triage=False, token="once")
+    side.settle()
+    side.stack_sets_writer.create_instances(WHERE, root, Accounts(), "first")
+    return root
+
+
+def test_stack_sets_may_not_work_until_they_are_let_in(side: Side) -> None:
+    assert side.stack_sets.organizations_access() is False
+    with pytest.raises(errors.RefusedError):
+        side.stack_sets_writer.create(WHERE, ec2_triage=False, token="once")
+    side.stack_sets_writer.activate_access()
+    side.settle()
+    assert side.stack_sets.organizations_access() is True
+
+
+def test_stack_set_that_nobody_made_is_absent(side: Side) -> None:
+    assert side.stack_sets.stack_set(WHERE) is None
+    assert side.stack_sets.names(WHERE.region) == frozenset()
+
+
+def test_stack_set_is_created_once_a_token_and_deploys_nothing(side: Side) -> None:
+    side.stack_sets_writer.activate_access()
+    for _ in range(2):
+        side.stack_sets_writer.create(WHERE, ec2_triage=False, token="once")
+    with pytest.raises(errors.AlreadyThereError):
+        side.stack_sets_writer.create(WHERE, ec2_triage=False, token="another")
+
+    found = side.stack_sets.stack_set(WHERE)
+
+    assert found is not None
+    assert (found.is_service_managed, found.auto_deployment, found.targets) == (True, True, frozenset())
+    assert (found.can_switch_ec2_triage, found.has_ec2_triage) == (True, False)
+    assert side.stack_sets.names(WHERE.region) == {WHERE.name}
+    assert (side.stack_sets.instances(WHERE), side.stack_sets.operations(WHERE)) == ((), ())
+
+
+def test_instances_are_deployed_by_an_operation_that_others_wait_for(side: Side) -> None:
+    root = deploying(side)
+
+    (operation,) = side.stack_sets.operations(WHERE)
+    assert (operation.id, operation.action, operation.is_going_on) == ("first", "CREATE", True)
+    with pytest.raises(errors.NotYetConsistentError):
+        side.stack_sets_writer.create_instances(WHERE, root, Accounts(), "second")
+    side.settle()
+
+    (operation,) = side.stack_sets.operations(WHERE)
+    assert operation.is_going_on is False
+    with pytest.raises(errors.AlreadyThereError):
+        side.stack_sets_writer.create_instances(WHERE, root, Accounts(), "first")
+    active = {account.id for account in every_account(side).values() if account.state is AccountState.ACTIVE}
+    instances = side.stack_sets.instances(WHERE)
+    assert {each.account_id for each in instances if each.status == "CURRENT"} == active - {MANAGEMENT}
+    found = side.stack_sets.stack_set(WHERE)
+    assert found is not None
+    assert found.targets == {root}
+
+
+def test_accounts_are_left_out_or_chosen(side: Side) -> None:
+    root = deploying(side)
+    side.settle()
+    side.stack_sets_writer.update_instances(WHERE, root, Accounts(only=(OTHER,)), "again")
+    side.settle()
+
+    assert [each.action for each in side.stack_sets.operations(WHERE) if each.id == "again"] == ["UPDATE"]
+
+
+def test_switch_is_turned_on_and_the_template_stays(side: Side) -> None:
+    deploying(side)
+    side.settle()
+    before = side.stack_sets.stack_set(WHERE)
+    assert before is not None
+
+    side.stack_sets_writer.update(WHERE, UpdateStackSet(before, auto_deployment=False, ec2_triage=True), "switch")
+    side.settle()
+
+    after = side.stack_sets.stack_set(WHERE)
+    assert after is not None
+    assert (after.has_ec2_triage, after.auto_deployment, after.template) == (True, True, before.template)
+
+
+def test_operation_on_a_stack_set_that_is_gone_is_absent(side: Side) -> None:
+    side.stack_sets_writer.activate_access()
+    with pytest.raises(errors.AbsentError):
+        side.stack_sets_writer.create_instances(WHERE, "r-none", Accounts(), "first")
+
+
+@pytest.mark.parametrize("operation", ["DescribeOrganizationsAccess", "DescribeStackSet", "ListStackSets"])
+@pytest.mark.parametrize("kind", ["denied", "throttled", "unavailable"])
+def test_failed_read_of_stack_sets_is_an_error(side: Side, operation: str, kind: str) -> None:
+    side.fail(f"cloudformation:{operation}", kind)
+    reads: dict[str, Callable[[], object]] = {
+        "DescribeOrganizationsAccess": side.stack_sets.organizations_access,
+        "DescribeStackSet": lambda: side.stack_sets.stack_set(WHERE),
+        "ListStackSets": lambda: side.stack_sets.names(WHERE.region),
+    }
+    expected = {
+        "denied": errors.DeniedError, "throttled": errors.ThrottledError, "unavailable": errors.UnavailableError
+    }[kind]  # fmt: skip
+    with pytest.raises(expected):
+        reads[operation]()
+
+
+def test_containment_roles_are_seen_where_a_reader_is(side: Side) -> None:
+    side.deploy_reader(OTHER)
+
+    assert side.containment_roles.reaches_members is True
+    assert side.containment_roles.found(OTHER) == Known(frozenset())
+    assert side.containment_roles.found(MANAGEMENT) == Known(frozenset())
+    assert isinstance(side.containment_roles.found(ANOTHER), Unknown)

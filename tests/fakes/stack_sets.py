@@ -13,7 +13,7 @@ from muster.domain.stack_sets import (
     StackSet,
     StackSetOperation,
 )
-from muster.errors import AbsentError, AlreadyThereError, NotYetConsistentError
+from muster.errors import AbsentError, AlreadyThereError, NotYetConsistentError, RefusedError
 from tests.fakes.world import MANAGEMENT, World
 
 TEMPLATE = "Parameters:\n  Ec2Triage: x\n"
@@ -30,6 +30,7 @@ class FakeStackSets:
     instances_of: dict[str, dict[str, StackInstance]] = field(default_factory=dict)
     operations_of: dict[str, list[StackSetOperation]] = field(default_factory=dict)
     pending: dict[str, list[str]] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
     made_by_hand: dict[str, frozenset[str]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
@@ -99,8 +100,13 @@ class FakeStackSets:
     def create(self, where: DesiredStackSet, *, ec2_triage: bool, token: str) -> None:
         operation = "cloudformation:CreateStackSet"
         with self.world.call(operation, MANAGEMENT, token):
+            if not self.access:
+                raise RefusedError(operation, MANAGEMENT, "organizations access is not enabled")
+            if self.tokens.get(where.name) == token:
+                return
             if where.name in self.sets:
                 raise AlreadyThereError(operation, MANAGEMENT, "the name is taken")
+            self.tokens[where.name] = token
             self.put(where.name, targets=frozenset(), parameters=((EC2_TRIAGE, str(ec2_triage).lower()),))
 
     def update(self, where: DesiredStackSet, write: UpdateStackSet, operation_id: str) -> None:

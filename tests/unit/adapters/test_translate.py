@@ -65,6 +65,11 @@ def meaning(raised: Exception) -> errors.MusterError:
             errors.AlreadyThereError,
         ),
         (answer("ConstraintViolationException", Reason="ACCOUNT_NUMBER_LIMIT_EXCEEDED"), errors.RefusedError),
+        (answer("NameAlreadyExistsException", 409), errors.AlreadyThereError),
+        (answer("OperationIdAlreadyExistsException", 409), errors.AlreadyThereError),
+        (answer("OperationInProgressException", 409), errors.NotYetConsistentError),
+        (answer("StaleRequestException", 409), errors.NotYetConsistentError),
+        (answer("StackSetNotFoundException", 404), errors.AbsentError),
         (answer("ValidationException"), errors.RefusedError),
         (answer("ServiceQuotaExceededException", 402), errors.RefusedError),
         (answer("NobodyKnowsThisOne"), errors.RefusedError),
@@ -88,6 +93,14 @@ def test_refusal_names_the_fields_and_repeats_no_value() -> None:
     )
 
     assert str(meaning(refusal)).endswith("ValidationException, field incidentResponseTeam[0].email")
+
+
+def test_refusal_of_a_service_that_is_never_told_of_responders_keeps_its_words() -> None:
+    with (
+        pytest.raises(errors.RefusedError, match="organizations access is not enabled"),
+        translated("cloudformation:CreateStackSet", "111111111111"),
+    ):
+        raise answer("ValidationError", message="organizations access is not enabled")
 
 
 @pytest.mark.parametrize(
