@@ -390,6 +390,18 @@ def test_denied_reads_are_named_with_who_was_denied() -> None:
     assert str(both.remedy).startswith("aws cloudformation deploy")
 
 
+def test_remedies_from_a_laptop_speak_of_profiles_and_not_of_a_deployment() -> None:
+    laptop = replace(VANTAGE, deployment=None, own="profile security", reader="profile management")
+    told = replace(ORGANIZATION, management_account_id="999999999999")
+
+    organization = one(CheckId.ORGANIZATION, vantage=laptop, organization=Known(told))
+    permissions = one(CheckId.PERMISSIONS, vantage=laptop, denials=(Denial("iam:GetRole", MANAGEMENT),))
+
+    assert organization.remedy == "name a profile of account 999999999999: --management-profile NAME"
+    assert permissions.evidence == "denied: iam:GetRole to profile management"
+    assert str(permissions.remedy).startswith("let both read what PreflightRole")
+
+
 CHECKS = st.builds(
     Check,
     id=st.sampled_from(CheckId),
