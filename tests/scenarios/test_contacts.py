@@ -104,7 +104,7 @@ def test_contact_that_was_removed_stays_in_the_team_and_is_named_by_its_place(op
 
     run = operator.onboard()
 
-    assert (run.outcome, operator.writes()) == ("Covered", [])
+    assert (run.outcome, operator.writes()) == ("NeedsAttention", [])
     assert addresses(operator, membership) == [ADA["email"], BEN["email"], EVE["email"]]
     (notice,) = about_the_team(run)
     assert notice["subject"] == "the membership's team has 1 of 3 people who are not in the desired state"

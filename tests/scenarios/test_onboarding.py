@@ -257,7 +257,7 @@ def test_reader_in_the_members_tells_a_missing_role_from_an_unknown_one(operator
 
     run = operator.onboard()
 
-    assert run.outcome == "NeedsAttention"
+    assert run.outcome == "WaitingForHandoff"
     causes = operator.causes()
     # The management account has the role that sign-up made; the application may read its own account.
     assert causes[DESIGNATED] == "role_missing"

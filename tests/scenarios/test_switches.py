@@ -15,7 +15,7 @@ def onboard_and_check(operator: Operator) -> None:
     run = operator.onboard()
 
     assert run.status == "SUCCEEDED", run.cause
-    assert run.outcome in {"Covered", "NeedsAttention"}
+    assert run.outcome in {"Covered", "NeedsAttention", "WaitingForHandoff"}
     for account in operator.assessment["accounts"]:
         assert (account["coverage"] == "Covered") == (account["association"] == "Associated"), account
     operator.cloud.clear_calls()
