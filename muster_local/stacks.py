@@ -19,7 +19,7 @@ from muster_local.templates import Source, TemplateError, prepare
 
 type Changed = Callable[[Any], None]
 
-_RETAIN = "Retain"
+_RETAIN = {"Retain", "RetainExceptOnCreate"}
 
 
 def expand_templates(store: CodeStore) -> None:
@@ -138,7 +138,13 @@ def _create(stack: Any) -> None:
     except Exception as error:
         # Whatever fails, also a gap of the emulator, fails the stack; who creates it in process sees the cause.
         _enter(stack, "ROLLBACK_IN_PROGRESS", reason(error))
-        failed = _remove(stack, _policies(stack, _existing(stack)))
+        policies = _policies(stack, _existing(stack)).items()
+        failed = _remove(
+            stack, {name: "Delete" if policy == "RetainExceptOnCreate" else policy for name, policy in policies}
+        )
+        # What it would have told is gone with the resources.
+        stack.template_dict = {**stack.template_dict, "Outputs": {}}
+        stack.output_map = stack._create_output_map()
         _enter(stack, "ROLLBACK_FAILED" if failed else "ROLLBACK_COMPLETE", failed or reason(error))
         raise
     _enter(stack, "CREATE_COMPLETE")
@@ -237,7 +243,7 @@ def _remove(stack: Any, policies: Mapping[str, str]) -> str | None:
 def _remove_one(stack: Any, name: str, resource: Any, properties: dict[str, Any], policy: str) -> bool:
     kind = resource.cf_resource_type
     parsed = stack.resource_map._parsed_resources
-    if policy == _RETAIN:
+    if policy in _RETAIN:
         _tell(stack, name, resource, "DELETE_SKIPPED", kind=kind)
     else:
         try:

@@ -172,6 +172,6 @@ def test_access_levels_of_the_management_stack_are_a_ladder() -> None:
 def test_state_bucket_outlives_the_stack_and_is_closed() -> None:
     bucket = APPLICATION["StateBucket"]
 
-    assert bucket["DeletionPolicy"] == "Retain"
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())

@@ -84,3 +84,15 @@ def test_member_reader_finds_the_missing_role_where_it_is_deployed(fresh: Cloud)
     reasons = {account["id"]: account["reason"] for account in operator.assessment["accounts"]}
     assert "AccessDenied" in reasons["300000000004"] or "denied" in reasons["300000000004"]
     assert "Covered" not in json.dumps([reasons["300000000003"], reasons["300000000004"]])
+
+
+def test_deployment_that_observes_writes_nothing_whatever_was_pushed(fresh: Cloud) -> None:
+    operator = fresh(parameters={"Purpose": "observe"})
+    operator.push()
+
+    run = operator.onboard()
+
+    assert (run.outcome, operator.writes()) == ("WaitingForHandoff", [])
+    assert {handoff["why"] for handoff in run.output["handoffs"]} == {
+        "mode is observe, so nothing is changed without a person"
+    }

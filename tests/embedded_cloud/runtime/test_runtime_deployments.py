@@ -377,6 +377,23 @@ def test_a_resource_that_is_to_stay_stays_and_is_in_the_way_of_the_next_stack(de
     assert buckets(deployer) == {"kept"}
 
 
+@pytest.mark.parametrize(("policy", "left"), [("Retain", {"kept"}), ("RetainExceptOnCreate", set())])
+def test_a_stack_that_could_not_be_made_tells_nothing_and_leaves_what_its_policy_says(
+    deployer: Deployer, policy: str, left: set[str]
+) -> None:
+    template = bucket(DeletionPolicy=policy)
+    template["Outputs"] = {"Bucket": {"Value": {"Ref": "Bucket"}}}
+    taken = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/taken", "Type": "String", "Value": "by us"}}
+    template["Resources"]["Taken"] = {**taken, "DependsOn": "Bucket"}
+    deployer.client("ssm").put_parameter(Name="/taken", Value="by others", Type="String")
+
+    assert deployer.deploy("data", template) == "ROLLBACK_COMPLETE"
+
+    assert deployer.stack("data").get("Outputs", []) == []
+    assert buckets(deployer) == left
+    assert deployer.client("ssm").get_parameter(Name="/taken")["Parameter"]["Value"] == "by others"
+
+
 def test_a_bucket_that_is_not_empty_keeps_its_stack(deployer: Deployer) -> None:
     deployer.deploy("data", bucket())
     deployer.client("s3").put_object(Bucket="kept", Key="key", Body=b"")

@@ -1,7 +1,7 @@
 """One frozen settings class per function, read from the environment when a handler asks for it, never at import."""
 
 import os
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,12 @@ class Settings(BaseModel):
     account_id: AccountId
     region: str
     bucket: str
+    purpose: Literal["keep", "observe"] = "keep"
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether this deployment may write at all: of two that share an account, one only observes."""
+        return self.purpose == "keep"
 
     @classmethod
     def from_environment(cls) -> Self:

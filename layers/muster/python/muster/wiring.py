@@ -1,6 +1,6 @@
 """The composition root: which adapter stands behind which port, for each function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import boto3
@@ -17,7 +17,7 @@ from muster.adapters.stack_sets import StackSets, StackSetsAsManager, read_templ
 from muster.adapters.stack_sets_access import StackSetsAccess
 from muster.adapters.trails import Trails
 from muster.adapters.triage_roles import TriageRoles, TriageRolesToBe
-from muster.domain.desired import DesiredState
+from muster.domain.desired import DesiredState, Mode
 from muster.domain.membership import Home
 from muster.domain.preflight_checks import Vantage
 from muster.errors import DesiredStateError, NotConfiguredError
@@ -62,7 +62,8 @@ class LocalIdentity:
 def read_desired(settings: Settings, reference: DesiredReference) -> DesiredState:
     """Return the version of the desired state that this run works towards.
 
-    Raises NotConfiguredError when it is gone, DesiredStateError when it is not valid.
+    In a deployment that only observes its mode is ``observe``, whatever was pushed. Raises NotConfiguredError when it
+    is gone, DesiredStateError when it is not valid.
     """
     text = _documents(settings).read_text(reference.key, reference.version)
     if text is None:
@@ -70,9 +71,10 @@ def read_desired(settings: Settings, reference: DesiredReference) -> DesiredStat
             f"version {reference.version} of {reference.key} is not in {settings.bucket}: run `muster push FILE`"
         )
     try:
-        return load_stored(text)
+        desired = load_stored(text)
     except InvalidDocumentError as problem:
         raise DesiredStateError(f"{reference.key} in {settings.bucket} is not valid: {problem}") from None
+    return desired if settings.keeps else replace(desired, mode=Mode.OBSERVE)
 
 
 def build_preflight(settings: PreflightSettings) -> Preflight:
