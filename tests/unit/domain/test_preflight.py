@@ -390,6 +390,21 @@ def test_denied_reads_are_named_with_who_was_denied() -> None:
     assert str(both.remedy).startswith("aws cloudformation deploy")
 
 
+def test_reader_that_lets_nobody_in_is_explained_once() -> None:
+    refused = "sts:AssumeRole in account 111111111111: AccessDenied"
+    assume = Denial("sts:AssumeRole", MANAGEMENT)
+    seen = replace(GOOD, reader_refused=refused, trusted=Unknown(refused), triage_role=DENIED, denials=(assume,))
+
+    checks = {check.id: check.evidence for check in check_all(DESIRED, seen, VANTAGE)}
+
+    assert checks[CheckId.MANAGEMENT_ACCESS] == refused
+    assert checks[CheckId.TRUSTED_ACCESS] == "the management account could not be read: see management_access"
+    assert checks[CheckId.SERVICE_LINKED_ROLES] == DENIED.why
+    assert checks[CheckId.PERMISSIONS] == (
+        "denied: sts:AssumeRole of role muster-management-reader to role muster-preflight"
+    )
+
+
 def test_remedies_from_a_laptop_speak_of_profiles_and_not_of_a_deployment() -> None:
     laptop = replace(VANTAGE, deployment=None, own="profile security", reader="profile management")
     told = replace(ORGANIZATION, management_account_id="999999999999")

@@ -1,7 +1,7 @@
 """The checks of Preflight: each a decision over what was read, Unknown included."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from muster.domain import commands
@@ -118,7 +118,14 @@ def check_all(desired: DesiredState, seen: Seen, vantage: Vantage) -> tuple[Chec
         _delegated_administrator, _trusted_access, _service_linked_roles, _stack_sets_access, _role_name_clashes,
         _cloudtrail_trail, _contacts, _permissions,
     )  # fmt: skip
-    return tuple(check(desired, seen, vantage) for check in checks)
+    return tuple(_shortened(check(desired, seen, vantage), seen) for check in checks)
+
+
+def _shortened(check: Check, seen: Seen) -> Check:
+    """Say once why the reader lets nobody in, and refer to it from everything that it would have read."""
+    if check.id is CheckId.MANAGEMENT_ACCESS or check.evidence != seen.reader_refused:
+        return check
+    return replace(check, evidence=f"the management account could not be read: see {CheckId.MANAGEMENT_ACCESS}")
 
 
 def _passed(check: CheckId, evidence: str) -> Check:
@@ -407,10 +414,7 @@ def _permissions(_: DesiredState, seen: Seen, vantage: Vantage) -> Check:
     if not seen.denials:
         return _passed(check, f"nothing was denied to {vantage.own} and {vantage.reader}")
     in_management = [denial.account_id == vantage.management_account_id for denial in seen.denials]
-    listed = [
-        f"{denial.operation} to {vantage.reader if of_reader else vantage.own}"
-        for denial, of_reader in zip(seen.denials, in_management, strict=True)
-    ]
+    listed = [_name_denial(denial, vantage) for denial in seen.denials]
     if vantage.deployment is None:
         remedy = "let both read what PreflightRole (template.yaml) and ReaderRole (stacks/management-account.yaml) read"
     elif any(in_management):
@@ -418,6 +422,13 @@ def _permissions(_: DesiredState, seen: Seen, vantage: Vantage) -> Check:
     else:
         remedy = f"look for a service control policy or a boundary that denies it to {vantage.own}"
     return _failed(check, WARNING, f"denied: {', '.join(dict.fromkeys(listed))}", remedy)
+
+
+def _name_denial(denial: Denial, vantage: Vantage) -> str:
+    if denial.operation == "sts:AssumeRole":
+        return f"{denial.operation} of {vantage.reader} to {vantage.own}"
+    of_reader = denial.account_id == vantage.management_account_id
+    return f"{denial.operation} to {vantage.reader if of_reader else vantage.own}"
 
 
 def wants_stack_sets(desired: DesiredState) -> bool:
