@@ -147,7 +147,9 @@ class Containment:
         except ServiceAnswerError as error:
             handoff = hand_over(decision.rest, where, str(error))
             return replace(decision, handoffs=(*decision.handoffs, handoff)), ()
-        return replace(decision, waiting_for="CloudFormation to do it"), (Change(ChangeKind.DEPLOY_CONTAINMENT_ROLE, where.name, what),)
+        return replace(decision, waiting_for="CloudFormation to do it"), (
+            Change(ChangeKind.DEPLOY_CONTAINMENT_ROLE, where.name, what),
+        )
 
     def _make(self, write: Write, where: DesiredStackSet, run: str) -> None:
         identity = operation_id(run, write.purpose)
