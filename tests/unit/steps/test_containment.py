@@ -288,6 +288,17 @@ class TestManaged:
         ]
         assert counted(outcomes[-1]) == {"Deployed": 7, "AbsentByChoice": 1}
 
+    def test_more_accounts_than_can_be_named_are_all_below_the_target(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        for number in range(501):
+            stack_sets.world.add_account(f"{900_000_000_000 + number}", SANDBOX)
+            stack_sets.failing[f"{900_000_000_000 + number}"] = "odd"
+        outcomes = contain_until_done(stack_sets)
+        assert deployments(stack_sets) == [(ROOT, Accounts()), (ROOT, Accounts())]
+        assert "deploy the containment roles again to all the accounts where it failed" in [
+            change.detail for outcome in outcomes for change in outcome.changes
+        ]
+
     def test_whoever_may_not_deploy_hands_over_the_accounts_by_id(self, stack_sets: FakeStackSets) -> None:
         stack_sets.failing[SHOP] = "odd"
         stack_sets.world.fail(AGAIN, denied)

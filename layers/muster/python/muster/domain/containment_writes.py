@@ -30,6 +30,10 @@ from muster.domain.stack_sets import (
 MAX_NAMED = 50
 """How many accounts a handoff names; the document of the run has them all."""
 
+MAX_FILTERED = 500
+"""How many accounts an operation names: past it all below the target are meant, which changes nothing in the others,
+and keeps a command and the state of a run small."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActivateAccess:
@@ -163,7 +167,8 @@ def describe(write: Write, where: DesiredStackSet) -> str:
             )
             return f"deploy the containment roles to {whom}{but}"
         case RedriveInstances(accounts=accounts):
-            return f"deploy the containment roles again to {count_accounts(len(accounts.only))} where it failed"
+            whom = count_accounts(len(accounts.only)) if accounts.only else "all the accounts"
+            return f"deploy the containment roles again to {whom} where it failed"
     assert_never(write)
 
 
@@ -237,9 +242,10 @@ def _needed_writes(
     if not _is_targeted(target, inventory, stack_set):
         writes.append(CreateInstances("instances", target, Accounts((), adopted)))
     elif missing:
-        writes.append(CreateInstances("missing", target, Accounts(missing)))
+        few = len(missing) <= MAX_FILTERED
+        writes.append(CreateInstances("missing", target, Accounts(missing) if few else Accounts((), adopted)))
     if failed := _failed(wanted, inventory, seen):
-        writes.append(RedriveInstances(target, Accounts(failed)))
+        writes.append(RedriveInstances(target, Accounts(failed) if len(failed) <= MAX_FILTERED else Accounts()))
     # Access alone is of use to nobody.
     return tuple(writes) if len(writes) > 1 or seen.access else ()
 
