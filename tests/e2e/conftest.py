@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -103,13 +104,28 @@ def up(*options: str) -> Iterator[Endpoint]:
 
 
 @pytest.fixture(scope="session")
-def onboarded() -> Iterator[Onboarded]:
+def onboarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Onboarded]:
     with up("--desired-state", str(DESIRED_STATE), "--build", str(BUILD)) as endpoint:
+        # Nobody has deployed a reader into the members, so the containment roles go to one unit.
+        wish = tmp_path_factory.mktemp("desired") / "canary.yaml"
+        line = f"  canary_unit: {first_unit(endpoint)}"
+        wish.write_text(re.sub(r"^  # canary_unit: .*$", line, DESIRED_STATE.read_text(), flags=re.MULTILINE))
+        pushed = endpoint.muster("push", str(wish))
+        assert pushed.returncode == 0, pushed.stderr
+        endpoint.control("DELETE", "calls")
         first = endpoint.muster("onboard")
         first_writes = endpoint.writes()
         endpoint.control("DELETE", "calls")
         second = endpoint.muster("onboard")
         yield Onboarded(endpoint.url, first, first_writes, second, endpoint.writes())
+
+
+def first_unit(endpoint: Endpoint) -> str:
+    """Return the id of a unit below the root."""
+    roots = json.loads(endpoint.aws("organizations", "list-roots", account=MANAGEMENT).stdout)
+    below = ("organizations", "list-organizational-units-for-parent", "--parent-id", roots["Roots"][0]["Id"])
+    units = json.loads(endpoint.aws(*below, account=MANAGEMENT).stdout)
+    return str(units["OrganizationalUnits"][0]["Id"])
 
 
 def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:

@@ -16,7 +16,10 @@ import pytest
 
 from tests.e2e.conftest import BUILD, UP, Endpoint, Onboarded, eventually, link, up
 
-FUNCTIONS = ("muster-sign-up", "muster-scoping", "muster-assess", "muster-report")
+FUNCTIONS = (
+    "muster-preflight", "muster-sign-up", "muster-scoping", "muster-contact-setup", "muster-assess",
+    "muster-member-repair", "muster-containment", "muster-report",
+)  # fmt: skip
 # Starts the embedded cloud as its child, passes on its promise, and lives until its standard input ends.
 STARTER = """
 import subprocess, sys
@@ -33,6 +36,14 @@ def test_the_build_covers_the_organization(onboarded: Onboarded) -> None:
     coverages = [account["coverage"] for account in status["assessment"]["accounts"] if account["state"] == "ACTIVE"]
     assert coverages
     assert set(coverages) == {"Covered"}
+
+
+def test_the_build_deploys_the_containment_roles(onboarded: Onboarded) -> None:
+    assert "CreateStackInstances" in onboarded.first_writes
+    status = json.loads(onboarded.muster("status", "--json").stdout)
+    counts = status["report"]["containment"]["counts"]
+    assert counts["Deployed"] > 0
+    assert {state for state, number in counts.items() if number} == {"Deployed", "AbsentByChoice"}
 
 
 def test_the_build_writes_nothing_in_the_second_run(onboarded: Onboarded) -> None:
