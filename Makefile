@@ -50,7 +50,7 @@ demo: .venv/.ready  ## Onboard the example organization on the embedded cloud, t
 
 # One process holds one embedded cloud, so each part that has one is a run of its own.
 .PHONY: test
-test: .venv/.ready  ## Run every test but those of `make e2e` and `make permissions`.
+test: .venv/.ready  ## Run every test but those of `make faults`, `make permissions` and `make e2e`.
 	@echo "── tests/unit, with the branch coverage of the domain"
 	@$(BIN)/python -m pytest -q -n 2 tests/unit --cov --cov-report=term:skip-covered --cov-fail-under=100
 	@for part in contract statemachines architecture embedded_cloud scenarios; do \
@@ -90,6 +90,10 @@ $(BUILD)/.finished: $(BUILT_FROM) .venv/.ready .venv-tools/.ready
 e2e: build  ## Run one onboarding with the output of `make build`, and the AWS CLI; check the arm64 build too.
 	@$(MAKE) build ARCHITECTURE=arm64
 	@$(BIN)/python -m pytest -q tests/e2e
+
+.PHONY: faults
+faults: .venv/.ready  ## Let everything go wrong with every call of an onboarding, crash after every write, and print the table.
+	@$(BIN)/python -m pytest -q -n 2 tests/faults
 
 .PHONY: permissions
 permissions: .venv/.ready  ## Prove role by role: no call without a permission, no permission without a call.

@@ -31,6 +31,7 @@ def fresh(embedded_cloud: EmbeddedCloud) -> Cloud:
                 "application_account": DESIGNATED,
                 "region": HOME,
                 "empty": False,
+                "parameters": {},
                 **over,
             }
         )
