@@ -92,7 +92,7 @@ e2e: build  ## Run one onboarding with the output of `make build`, and the AWS C
 	@$(BIN)/python -m pytest -q tests/e2e
 
 .PHONY: faults
-faults: .venv/.ready  ## Let everything go wrong with every call of an onboarding, crash after every write, and print the table.
+faults: .venv/.ready  ## Let everything go wrong with every call of an onboarding, crash after every write, and print the table (ALONE=1: one run for every cell).
 	@$(BIN)/python -m pytest -q -n 2 tests/faults
 
 .PHONY: permissions

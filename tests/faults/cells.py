@@ -1,5 +1,6 @@
 """The table: every call site of a full onboarding by everything that can happen to a call."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,15 @@ from muster_local.empty_pages import has_pages
 CALL_SITES = Path(__file__).parent / "call_sites.txt"
 MACHINE = "muster-onboard"
 TRIES = 4
-"""How often a passing fault strikes; the machine tries six times."""
+"""How often a passing fault strikes when it is alone; the machine tries six times."""
+TOGETHER = 4
+"""How many call sites of one state may fail once each in the same run, with the machine's six tries."""
+_FIRST_USED_BY = {
+    "muster-management-reader": "muster-preflight",
+    "muster-management-onboarding": "muster-sign-up",
+    "muster-management-containment": "muster-containment",
+}
+_OF_CONTAINMENT = {"DescribeStackSet", "ListStackSets", "ListStackSetOperations", "ListStackInstances"}
 
 _THROTTLED = {
     "lambda": "TooManyRequestsException", "organizations": "TooManyRequestsException", "iam": "Throttling",
@@ -65,17 +74,16 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.site} {self.kind}"
 
-    @property
-    def fault(self) -> dict[str, Any]:
-        """Return the fault as the embedded cloud takes it."""
+    def fault(self, tries: int) -> dict[str, Any]:
+        """Return the fault as the embedded cloud takes it; one that passes strikes so often."""
         service = self.site.service
         effects: dict[Kind, dict[str, Any]] = {
-            Kind.THROTTLED: {"error": _THROTTLED.get(service, "ThrottlingException"), "times": TRIES},
-            Kind.FAILING: {"error": _FAILING.get(service, "InternalServerException"), "times": TRIES},
-            Kind.LOST_BEFORE: {"error": "Timeout", "times": TRIES},
-            Kind.LOST_AFTER: {"drop_response": True, "times": TRIES},
-            Kind.EMPTY_PAGE: {"empty_page": True, "times": TRIES},
-            Kind.EXPIRED: {"error": _EXPIRED.get(service, "ExpiredTokenException"), "times": 2},
+            Kind.THROTTLED: {"error": _THROTTLED.get(service, "ThrottlingException"), "times": tries},
+            Kind.FAILING: {"error": _FAILING.get(service, "InternalServerException"), "times": tries},
+            Kind.LOST_BEFORE: {"error": "Timeout", "times": tries},
+            Kind.LOST_AFTER: {"drop_response": True, "times": tries},
+            Kind.EMPTY_PAGE: {"empty_page": True, "times": tries},
+            Kind.EXPIRED: {"error": _EXPIRED.get(service, "ExpiredTokenException"), "times": min(tries, 2)},
             Kind.PARTIAL: {"partial": True, "rate": 1},
             Kind.DENIED: {"error": _DENIED.get(service, "AccessDeniedException"), "rate": 1},
         }
@@ -103,3 +111,22 @@ def cells() -> Iterator[Cell]:
             if kind is Kind.EXPIRED and site.role == MACHINE:
                 continue
             yield Cell(site, kind)
+
+
+def together() -> list[tuple[Cell, ...]]:
+    """Return the cells in as few runs as the machine's tries allow: those that pass share a run, the others do not.
+
+    Within a run every state meets at most a few of them, one after another.
+    """
+    runs: dict[tuple[Kind, int], list[Cell]] = {}
+    alone = []
+    met: Counter[tuple[Kind, str]] = Counter()
+    for cell in cells():
+        if not cell.kind.passes:
+            alone.append((cell,))
+            continue
+        first_used_by = _FIRST_USED_BY.get(cell.site.role, cell.site.role)
+        state = (cell.kind, "muster-containment" if cell.site.operation in _OF_CONTAINMENT else first_used_by)
+        runs.setdefault((cell.kind, met[state] // TOGETHER), []).append(cell)
+        met[state] += 1
+    return [*map(tuple, runs.values()), *alone]

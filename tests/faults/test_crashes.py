@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,6 +72,13 @@ def assert_the_same(operator: Operator, state: dict[str, Any]) -> None:
     assert {name: effective[name] for name in ONCE} == dict.fromkeys(ONCE, 1)
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    pause, deadline = threading.Event(), time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        pause.wait(0.002)
+
+
 def test_there_are_writes_to_crash_after() -> None:
     assert set(ONCE) <= {site.operation for site in WRITES}
 
@@ -93,15 +101,13 @@ def test_new_execution_takes_over_where_the_stopped_one_was(
     undisturbed: dict[str, Any], operator: Operator, site: CallSite
 ) -> None:
     crash_after(operator, site)
+    machines = operator.client("stepfunctions")
     arn = operator.start()
-    pause, deadline = threading.Event(), time.monotonic() + PATIENCE
-    while not operator.cloud.faults.as_list()[0]["hits"] and time.monotonic() < deadline:
-        pause.wait(0.002)
+    wait_until(lambda: operator.cloud.faults.as_list()[0]["hits"] > 0)
 
-    operator.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by hand")
+    machines.stop_execution(executionArn=arn, error="Stopped", cause="by hand")
 
-    stopped = operator.finish(arn)
-    assert stopped.status == "ABORTED", stopped
+    wait_until(lambda: machines.describe_execution(executionArn=arn)["status"] == "ABORTED")
     run = operator.onboard()
     assert run.outcome == "Covered", run.cause
     assert_the_same(operator, undisturbed)
