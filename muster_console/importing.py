@@ -106,7 +106,7 @@ def _fill(descriptor: int, path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: half a file of contacts is not left behind
         path.unlink()
         raise
 

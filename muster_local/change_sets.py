@@ -111,7 +111,7 @@ def answer_with_the_stack_that_fails() -> None:
     def create_stack(self: Any) -> ActionResult:
         try:
             result: ActionResult = original(self)
-        except Exception:
+        except Exception:  # moto's own, of many kinds; what is not the stack's failure is raised again
             failed = _stack(self.cloudformation_backend, self._get_param("StackName"))
             if failed is None or not failed.status.startswith("ROLLBACK"):
                 raise

@@ -17,7 +17,8 @@ CREATE = "aws iam create-service-linked-role --aws-service-name triage.security-
 
 def begin(fresh: Cloud, access: str, *deployed: str, **desired: Any) -> Operator:
     """Begin with an organization in which nobody but us creates the role, and with access to some members."""
-    operator = fresh(parameters={"MemberAccess": access})
+    # Over after a few looks; the waits of production are those of the other scenarios.
+    operator = fresh(parameters={"MemberAccess": access, "SettleSeconds": "120", "SettleWaitSeconds": "60"})
     operator.cloud.world.switches.set("triage_role_creator", "nobody")
     if access != "none":
         deploy_readers(operator, *deployed, access=access)

@@ -6,6 +6,12 @@ from muster_local.switches import ALL
 from tests.scenarios.operating import MANAGEMENT, Operator
 
 FLIPS = [(switch.name, value) for switch in ALL for value in switch.values[1:]]
+OF_UNITS = {
+    "triage_role_creator", "scope_change_visibility", "not_associated_word", "add_present_unit",
+    "units_with_entire_organization", "add_and_remove_together", "management_account_association",
+    "foreign_list_memberships", "registration_consistency", "inactive_account_details", "deleted_unit",
+}  # fmt: skip
+"""Where a scope of units may come out otherwise than the entire organization does."""
 
 
 def onboard_and_check(operator: Operator) -> None:
@@ -51,7 +57,7 @@ def test_all_switches_flipped_together_are_survived(operator: Operator) -> None:
     onboard_and_check(operator)
 
 
-@pytest.mark.parametrize(("name", "value"), FLIPS)
+@pytest.mark.parametrize(("name", "value"), [flip for flip in FLIPS if flip[0] in OF_UNITS])
 def test_flipped_switch_is_survived_by_a_scope_of_units(operator: Operator, name: str, value: str) -> None:
     operator.cloud.world.switches.set(name, value)
     operator.push(scope={"units": ["Security", "Workloads/Prod"]})

@@ -339,7 +339,7 @@ class TestSwitches:
         template += "AWSSecurityIncidentResponseInvestigationPolicy"
         deployed(stack_sets, parameters=(), template=template)
         assert not stack_sets.sets[OURS.name].has_ec2_triage
-        contain_until_done(stack_sets, containing(ec2_triage=True))
+        contain_until_done(stack_sets, containing(ec2_triage=True, existing=ExistingRoles.ADOPT))
         assert stack_sets.sets[OURS.name].has_ec2_triage
 
     def test_template_of_aws_with_ec2_triage_has_it_without_a_parameter(self, stack_sets: FakeStackSets) -> None:
@@ -348,7 +348,7 @@ class TestSwitches:
 
     def test_stack_set_without_the_parameter_keeps_its_parameters(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets, parameters=(), template="another", auto_deployment=False)
-        contain_until_done(stack_sets, containing(ec2_triage=True))
+        contain_until_done(stack_sets, containing(ec2_triage=True, existing=ExistingRoles.ADOPT))
         assert [call.detail for call in stack_sets.world.calls if call.operation == UPDATE] == [(True, None)]
 
     @pytest.mark.parametrize(
@@ -369,6 +369,16 @@ class TestSwitches:
             ["replace the template of StackSet SIR-Containment-Roles"] if handed else []
         )
         assert writes(stack_sets) == []
+
+    def test_stack_set_with_a_foreign_template_is_deployed_further_only_when_it_is_adopted(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        deployed(stack_sets, template="another")
+        stack_sets.instances_of[OURS.name].pop(SHOP)
+        contain_until_done(stack_sets, containing(existing=ExistingRoles.STOP))
+        assert writes(stack_sets) == []
+        contain_until_done(stack_sets, containing(existing=ExistingRoles.ADOPT))
+        assert writes(stack_sets) == [DEPLOY]
 
     def test_line_ends_and_trailing_blanks_are_no_difference(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets, template=TEMPLATE.replace("\n", "  \r\n") + "\n")

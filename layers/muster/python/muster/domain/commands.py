@@ -88,11 +88,6 @@ def read_stack_sets_access() -> str:
     return _command("cloudformation", "describe-organizations-access", "--region", "us-east-1")
 
 
-def activate_stack_sets_access() -> str:
-    """Give StackSets trusted access to the organization."""
-    return _command("cloudformation", "activate-organizations-access", "--region", "us-east-1")
-
-
 def describe_trails() -> str:
     """Show the trails that record us-east-1."""
     return _command("cloudtrail", "describe-trails", "--region", "us-east-1")

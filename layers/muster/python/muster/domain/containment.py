@@ -170,6 +170,7 @@ def note(
             Notice(
                 "the containment roles are deployed to more than the canary unit",
                 f"StackSet {where.name} has other targets too; taking roles away is left to a person",
+                needs_person=True,
             )
         )
     return tuple(notices)

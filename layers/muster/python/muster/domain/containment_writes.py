@@ -135,6 +135,9 @@ def decide(
         return Decision(handoffs=(_name_one_of_the_organization(wanted.stack_set),))
     left = _left_to_people(wanted, seen.stack_set, template)
     handoffs = list(left.handoffs)
+    if seen.stack_set and wanted.existing is ExistingRoles.STOP and not _is_ours(seen.stack_set, template):
+        # Whatever it deploys, it is not what this version knows: nobody else gets it without a person.
+        writes = ()
     if writes and not desired.applies_by_itself(ChangeKind.DEPLOY_CONTAINMENT_ROLE):
         what = "; ".join(describe(write, wanted.stack_set) for write in writes)
         handoffs.append(ask_to_allow(desired, ChangeKind.DEPLOY_CONTAINMENT_ROLE, what))
@@ -210,13 +213,14 @@ def _verify(wanted: DesiredContainment, seen: Observation, writes: tuple[Write, 
         return Decision(handoffs=(hand_over(writes, wanted.stack_set, why),))
     if not seen.stack_set.is_service_managed:
         other = _name_one_of_the_organization(wanted.stack_set)
-        return Decision(notices=(Notice(other.what, other.why),))
+        return Decision(notices=(Notice(other.what, other.why, needs_person=True),))
     left = _left_to_people(wanted, seen.stack_set, template)
-    notices = [Notice(each.what, f"{each.why}: {each.command}") for each in left.handoffs]
+    notices = [Notice(each.what, f"{each.why}: {each.command}", needs_person=True) for each in left.handoffs]
     notices += [
         Notice(
             f"to do about the containment roles: {describe(write, wanted.stack_set)}",
             command_for(write, wanted.stack_set),
+            needs_person=True,
         )
         for write in writes
         if isinstance(write, ActivateAccess | UpdateStackSet)
@@ -344,12 +348,16 @@ def _name_one_of_the_organization(where: DesiredStackSet) -> Handoff:
     )
 
 
+def _is_ours(stack_set: StackSet, template: str) -> bool:
+    return digest(stack_set.template) == digest(template)
+
+
 def _left_to_people(wanted: DesiredContainment, stack_set: StackSet | None, template: str) -> Decision:
     """Return what would replace or reduce what is deployed: never a run's own decision."""
     if stack_set is None:
         return Decision()
     where = wanted.stack_set
-    if digest(stack_set.template) != digest(template):
+    if not _is_ours(stack_set, template):
         handoff = Handoff(
             HandoffTo.MANAGEMENT_TEAM,
             f"replace the template of StackSet {where.name}",

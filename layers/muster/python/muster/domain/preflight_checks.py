@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from muster.domain import commands
+from muster.domain import commands, stack_set_commands
 from muster.domain.containment import CONTAINMENT_ROLE, EXECUTION_ROLE
 from muster.domain.desired import ChangeKind, ContainmentRoles, DesiredState, ExistingRoles
 from muster.domain.membership import OPT_IN_REGIONS, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home
@@ -324,7 +324,7 @@ def _stack_sets_access(desired: DesiredState, seen: Seen, __: Vantage) -> Check:
                 check,
                 WARNING,
                 "trusted access of StackSets is not enabled, so none brings the containment roles to the members",
-                commands.activate_stack_sets_access(),
+                stack_set_commands.activate_access(desired.containment.stack_set.region),
             )
     assert_never(seen.stack_sets_access)
 
