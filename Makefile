@@ -8,6 +8,8 @@ BIN := .venv/bin
 # The host's architecture is what runs here; `make build ARCHITECTURE=arm64` packs for the other.
 ARCHITECTURE ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 BUILD := .aws-sam/$(ARCHITECTURE)
+# A test of a whole run waits now and then, for a cold start or a listener: one more than two cores keeps both busy.
+RUNS := 3
 SAM := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv-tools/bin/sam
 
 .PHONY: help
@@ -53,10 +55,12 @@ demo: .venv/.ready  ## Onboard the example organization on the embedded cloud, t
 test: .venv/.ready  ## Run every test but those of `make faults`, `make permissions` and `make e2e`.
 	@echo "── tests/unit, with the branch coverage of the domain"
 	@$(BIN)/python -m pytest -q -n 2 tests/unit --cov --cov-report=term:skip-covered --cov-fail-under=100
-	@for part in contract statemachines architecture embedded_cloud scenarios; do \
+	@for part in contract statemachines architecture embedded_cloud; do \
 	  echo "── tests/$$part"; \
 	  $(BIN)/python -m pytest -q -n 2 tests/$$part; \
 	done
+	@echo "── tests/scenarios"
+	@$(BIN)/python -m pytest -q -n $(RUNS) tests/scenarios
 
 .PHONY: check
 check: .venv/.ready .venv-tools/.ready  ## Lint, types, imports, templates, state machines.
@@ -89,11 +93,11 @@ $(BUILD)/.finished: $(BUILT_FROM) .venv/.ready .venv-tools/.ready
 .PHONY: e2e
 e2e: build  ## Run one onboarding with the output of `make build`, and the AWS CLI; check the arm64 build too.
 	@$(MAKE) build ARCHITECTURE=arm64
-	@$(BIN)/python -m pytest -q tests/e2e
+	@$(BIN)/python -m pytest -q -n $(RUNS) --dist loadfile tests/e2e
 
 .PHONY: faults
 faults: .venv/.ready  ## Let everything go wrong with every call of an onboarding, crash after every write, and print the table (ALONE=1: one run for every cell).
-	@$(BIN)/python -m pytest -q -n 2 tests/faults
+	@$(BIN)/python -m pytest -q -n $(RUNS) tests/faults
 
 .PHONY: permissions
 permissions: .venv/.ready  ## Prove role by role: no call without a permission, no permission without a call.
