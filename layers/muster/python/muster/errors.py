@@ -21,7 +21,9 @@ MusterError
     ├── MembershipConflictError
     ├── MembershipUnknownError
     ├── ScopeError
-    └── ImplausibleInventoryError
+    ├── ImplausibleInventoryError
+    ├── PlanUnusableError
+    └── WorldMovedError
 """
 
 
@@ -118,3 +120,11 @@ class ScopeError(StoppedError):
 
 class ImplausibleInventoryError(StoppedError):
     """The list of accounts cannot be right: empty, without the accounts we know, or suddenly much shorter."""
+
+
+class PlanUnusableError(StoppedError):
+    """The plan that was to be applied is gone, was changed, is too old, or is for another desired state."""
+
+
+class WorldMovedError(StoppedError):
+    """What was planned does not fit the world any more; the message has the difference."""
