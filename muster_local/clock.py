@@ -35,6 +35,17 @@ class Clock:
             self._offset += timedelta(seconds=seconds)
             self._moved.notify_all()
 
+    def wait_for(self, happened: Callable[[], bool], until: datetime) -> None:
+        """Return once something has happened, of which ``wake`` tells, or a moment has come; move nothing."""
+        with self._moved:
+            while not happened() and (remaining := (until - self.now()).total_seconds()) > 0:
+                self._moved.wait(timeout=remaining)
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        with self._moved:
+            self._moved.notify_all()
+
     def sleep(self, seconds: float) -> None:
         """Return once ``seconds`` of simulated time have passed."""
         if self.auto_advance:

@@ -48,6 +48,14 @@ from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution
 
+from muster_local.machine_tokens import (
+    end_what_waits_when_it_is_stopped,
+    give_every_attempt_a_token_of_its_own,
+    take_one_answer_for_a_token,
+    wait_for_tokens_on_the_virtual_clock,
+)
+from muster_local.task_tokens import TaskTokens
+
 # How AWS SDK integrations name services in errors, where that is not the capitalized integration name.
 _SERVICE_NAMES = {
     "cloudformation": "CloudFormation",
@@ -66,6 +74,7 @@ class Surroundings:
     credentials: Callable[[str, str], Mapping[str, str]]
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    tokens: Callable[[], TaskTokens]
 
 
 def install(surroundings: Surroundings) -> None:
@@ -85,6 +94,10 @@ def install(surroundings: Surroundings) -> None:
     name_lost_connections_as_aws()
     return_dates_as_text()
     wait_on_the_virtual_clock(surroundings)
+    give_every_attempt_a_token_of_its_own(surroundings.tokens)
+    wait_for_tokens_on_the_virtual_clock(surroundings.tokens)
+    take_one_answer_for_a_token(surroundings.tokens)
+    end_what_waits_when_it_is_stopped(surroundings.tokens)
     tell_the_virtual_time(surroundings)
 
 

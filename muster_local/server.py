@@ -107,6 +107,7 @@ class EmbeddedCloud:
                 credentials=self._middleware.sessions.issue,
                 now=self._now,
                 sleep=self._sleep,
+                tokens=lambda: self.world.task_tokens,
             )
         )
         self._server = HttpServer(self._middleware, self._port, self._report)

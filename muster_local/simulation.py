@@ -10,6 +10,7 @@ from muster_local.organization_file import OrganizationFile
 from muster_local.organization_tree import OrganizationTree
 from muster_local.stack_sets_model import StackSet
 from muster_local.switches import Switches
+from muster_local.task_tokens import TaskTokens
 from muster_local.throttles import Throttles
 
 
@@ -32,6 +33,7 @@ class World:
     organization: OrganizationFile
     tree: OrganizationTree
     throttles: Throttles
+    task_tokens: TaskTokens
     delays: Delays = field(default_factory=Delays)
     memberships: list[Membership] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)

@@ -32,6 +32,7 @@ from muster_local.organization_file import AccountEntry, OrganizationFile, UnitE
 from muster_local.organization_tree import PARTITION, OrganizationTree
 from muster_local.simulation import Delays, NoWorldError, World, current, make_current
 from muster_local.switches import Switches
+from muster_local.task_tokens import TaskTokens
 from muster_local.throttles import Throttles
 
 __all__ = ["Delays", "NoWorldError", "World", "current", "install", "load"]
@@ -70,6 +71,7 @@ def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World
             root_id=organization.root.id,
         ),
         throttles=Throttles(clock),
+        task_tokens=TaskTokens(clock),
     )
     make_current(world)
     _Builder(world).build()

@@ -51,3 +51,38 @@ def test_a_sleeper_waits_for_somebody_else_when_the_clock_does_not_advance_by_it
     assert woke.wait(timeout=5)
     sleeper.join()
     assert clock.now() == NOW + timedelta(hours=1)
+
+
+def waiting(clock: Clock, happened: threading.Event, *, minutes: int) -> threading.Thread:
+    until = clock.now() + timedelta(minutes=minutes)
+    waiter = threading.Thread(target=clock.wait_for, args=(happened.is_set, until), daemon=True)
+    waiter.start()
+    while not clock._moved._waiters:  # type: ignore[attr-defined] # it does not wait yet
+        pass
+    return waiter
+
+
+def test_who_waits_for_something_moves_nothing_and_goes_on_when_it_happens() -> None:
+    clock, happened = standing_clock(), threading.Event()
+    waiter = waiting(clock, happened, minutes=60)
+    clock.wake()
+    assert waiter.is_alive()
+    happened.set()
+    clock.wake()
+    waiter.join(timeout=5)
+    assert (waiter.is_alive(), clock.now()) == (False, NOW)
+
+
+def test_who_waits_for_something_goes_on_when_the_time_has_come() -> None:
+    clock = standing_clock()
+    waiter = waiting(clock, threading.Event(), minutes=60)
+    clock.advance(3600)
+    waiter.join(timeout=5)
+    assert not waiter.is_alive()
+
+
+def test_nobody_waits_for_what_has_happened_or_for_a_time_that_is_past() -> None:
+    clock = standing_clock()
+    clock.wait_for(lambda: True, NOW + timedelta(days=1))
+    clock.wait_for(lambda: False, NOW)
+    assert clock.now() == NOW

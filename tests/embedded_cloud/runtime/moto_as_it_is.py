@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
@@ -26,11 +27,21 @@ from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrins
 from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.callback.callback import (
+    CallbackEndpoint,
+    CallbackOutcomeSuccess,
+    CallbackOutcomeTimedOut,
+    CallbackPoolManager,
+)
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event import event_manager
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramRunning, ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
@@ -124,6 +135,35 @@ def wait_on_the_virtual_clock() -> bool:
     return time.monotonic() - started >= 0.01 and retrier_decl.time.sleep is time.sleep
 
 
+def give_every_attempt_a_token_of_its_own() -> bool:
+    return StateTaskServiceCallback._eval_execution is StateTaskService._eval_execution
+
+
+def wait_for_tokens_on_the_virtual_clock() -> bool:
+    started = time.monotonic()
+    task: Any = SimpleNamespace()
+    task._wait_for_task_token_timeout = partial(StateTaskServiceCallback._wait_for_task_token_timeout, task)
+    outcome = StateTaskServiceCallback._eval_wait_for_task_token(task, None, 0.01, CallbackEndpoint("t"), None)
+    return isinstance(outcome, CallbackOutcomeTimedOut) and time.monotonic() - started >= 0.01
+
+
+def take_one_answer_for_a_token() -> bool:
+    pool = CallbackPoolManager({})
+    pool.add("t")
+    return all(pool.notify("t", CallbackOutcomeSuccess("t", "{}")) for _ in range(2))
+
+
+def end_what_waits_when_it_is_stopped() -> bool:
+    pool = CallbackPoolManager({})
+    endpoint = pool.add("t")
+    running: Any = SimpleNamespace(
+        _state_mutex=threading.RLock(), _program_state=ProgramRunning(), _frames=[], callback_pool_manager=pool,
+        program_state_event=threading.Event(),
+    )  # fmt: skip
+    Environment.set_stop(running, None, None, None)
+    return isinstance(running._program_state, ProgramStopped) and not endpoint._notify_event.is_set()
+
+
 def tell_the_virtual_time() -> bool:
     modules = (state, event_manager, execution, parser_models, timestamp)
     return all(isinstance(module.datetime, ModuleType) for module in modules)
@@ -202,6 +242,10 @@ GAPS: tuple[Callable[[], bool], ...] = (
     name_lost_connections_as_aws,
     return_dates_as_text,
     wait_on_the_virtual_clock,
+    give_every_attempt_a_token_of_its_own,
+    wait_for_tokens_on_the_virtual_clock,
+    take_one_answer_for_a_token,
+    end_what_waits_when_it_is_stopped,
     tell_the_virtual_time,
     name_accounts_as_their_root,
     version_buckets_of_templates,
