@@ -29,6 +29,8 @@ from muster_console.errors import ExitCode
 VALID = """\
 mode: enforce
 automatic: [sign_up, add_unit]
+approvals: 2
+change_calendar: example-change-windows
 membership:
   name: example-org-incident-response
   account: "222222222222"
@@ -100,8 +102,8 @@ TABLE: list[tuple[str, str | None, str]] = [
         "schema",
         "1",
         (
-            "schema: is not a known key. Remove it; the keys here are mode, automatic, membership, scope, "
-            "proactive_response, containment, exceptions, guardrails, contacts."
+            "schema: is not a known key. Remove it; the keys here are mode, automatic, approvals, change_calendar, "
+            "membership, scope, proactive_response, containment, exceptions, guardrails, contacts."
         ),
     ),
     ("mode", "", "mode: is empty, not one of the possible words. Write observe, propose or enforce."),
@@ -184,6 +186,56 @@ TABLE: list[tuple[str, str | None, str]] = [
         "automatic",
         "[" + ", ".join(["sign_up"] * 17) + "]",
         ("automatic: has more than 16 entries. Write all, or a list of kinds in square brackets: [sign_up, add_unit]."),
+    ),
+    ("approval", "2", "approval: is not a known key. Did you mean approvals?"),
+    ("approvals", "0", "approvals: is less than 1. Write 1 or 2: so many different people have to approve."),
+    ("approvals", "3", "approvals: is more than 2. Write 1 or 2: so many different people have to approve."),
+    (
+        "approvals",
+        "1.5",
+        "approvals: is a number, not a whole number. Write 1 or 2: so many different people have to approve.",
+    ),
+    (
+        "approvals",
+        "true",
+        "approvals: is true or false, not a whole number. Write 1 or 2: so many different people have to approve.",
+    ),
+    (
+        "approvals",
+        "[ada@example.com]",
+        "approvals: is a list, not a whole number. Write 1 or 2: so many different people have to approve.",
+    ),
+    (
+        "change_calendar",
+        "2027",
+        (
+            "change_calendar: is a number, not text. Write the calendar's name (3 to 128 letters, digits, _ . -) or "
+            "its ARN, or remove the key."
+        ),
+    ),
+    (
+        "change_calendar",
+        "change windows",
+        (
+            "change_calendar: is neither the name nor the ARN of a change calendar. Write the calendar's name (3 to "
+            "128 letters, digits, _ . -) or its ARN, or remove the key."
+        ),
+    ),
+    (
+        "change_calendar",
+        "arn:aws:ssm:eu-west-1:222222222222:parameter/example",
+        (
+            "change_calendar: is neither the name nor the ARN of a change calendar. Write the calendar's name (3 to "
+            "128 letters, digits, _ . -) or its ARN, or remove the key."
+        ),
+    ),
+    (
+        "change_calendar",
+        "[example-change-windows]",
+        (
+            "change_calendar: is a list, not text. Write the calendar's name (3 to 128 letters, digits, _ . -) or "
+            "its ARN, or remove the key."
+        ),
     ),
     ("membership", REMOVED, "membership: is missing. Write name, account and region below it."),
     ("membership", "", "membership: is empty, not a group of keys. Write name, account and region below it."),

@@ -39,7 +39,7 @@ def test_what_may_be_left_out_has_the_defaults_of_the_domain() -> None:
 
 def test_the_stored_document_is_canonical_and_has_every_default_and_no_person() -> None:
     assert parse(_smallest()).desired_state_json == (
-        '{"automatic":[],'
+        '{"approvals":1,"automatic":[],'
         '"containment":{"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired",'
         '"roles":"verify","stack_set":{"name":"SIR-Containment-Roles","region":"us-east-1"}},'
         '"exceptions":[],'
@@ -68,6 +68,8 @@ def test_everything_that_can_be_said_reaches_the_domain() -> None:
             {"unit": "ou-ab12-22222222", "owner": "platform", "reason": "sandbox", "until": "2028-02-29"},
         ],
         guardrails={"max_accounts": 0, "max_share": 1},
+        approvals=2,
+        change_calendar="example-change-windows",
     )
     document["membership"] |= {"tags": {"b": "2", "a": ""}, "confirmed_as": "012345678901/eu-west-1"}
 
@@ -87,6 +89,17 @@ def test_everything_that_can_be_said_reaches_the_domain() -> None:
         CoverageException("ou-ab12-22222222", "platform", "sandbox", date(2028, 2, 29)),
     )
     assert desired.guardrails == Guardrails(max_accounts=0, max_share=1)
+    assert (desired.approvals, desired.change_calendar) == (2, "example-change-windows")
+
+
+@pytest.mark.parametrize(
+    "calendar",
+    ["abc", "Example_Change.Windows-1", "arn:aws:ssm:eu-west-1:222222222222:document/example-change-windows"],
+)
+def test_a_change_calendar_is_named_or_given_by_its_arn(calendar: str) -> None:
+    parsed = parse(_smallest(change_calendar=calendar))
+
+    assert load_stored(parsed.desired_state_json).change_calendar == calendar
 
 
 def test_all_is_every_kind_of_change() -> None:

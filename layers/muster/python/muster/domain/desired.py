@@ -112,7 +112,11 @@ class Guardrails:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """Everything asked for, but the responders: they are a secret of their own."""
+    """Everything asked for, but the responders: they are a secret of their own.
+
+    ``approvals`` is how many different people have to approve what needs approval; ``change_calendar`` is the name or
+    ARN of the SSM Change Calendar outside of whose open times nothing is written, None where there is none.
+    """
 
     membership: DesiredMembership
     scope: DesiredScope
@@ -122,7 +126,5 @@ class DesiredState:
     containment: DesiredContainment = DesiredContainment()
     exceptions: tuple[CoverageException, ...] = ()
     guardrails: Guardrails = Guardrails()
-
-    def applies_by_itself(self, kind: ChangeKind) -> bool:
-        """Tell whether a run may make this kind of change without asking."""
-        return self.mode is Mode.ENFORCE and kind in self.automatic
+    approvals: int = 1
+    change_calendar: str | None = None

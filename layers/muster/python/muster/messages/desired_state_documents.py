@@ -46,6 +46,8 @@ from muster.messages.desired_state_values import (
     EMAIL,
     UNIT_ID,
     AccountId,
+    Approvals,
+    ChangeCalendar,
     Choice,
     Count,
     Day,
@@ -344,6 +346,13 @@ class _DesiredStateKeys(_Document):
         default=(),
         description="What enforce may do without asking: all, or a list of kinds. None of them reduces protection.",
     )
+    approvals: Approvals = Field(
+        default=1, description="How many different people have to approve what needs approval: 1 or 2."
+    )
+    change_calendar: ChangeCalendar | None = Field(
+        default=None,
+        description="SSM Change Calendar, by name or ARN; while it is closed, or its state is unknown, no run writes.",
+    )
     membership: MembershipDocument
     scope: ScopeDocument
     proactive_response: StrictBool = Field(
@@ -370,6 +379,8 @@ class _DesiredStateKeys(_Document):
             containment=self.containment.to_domain(),
             exceptions=tuple(exception.to_domain() for exception in self.exceptions),
             guardrails=self.guardrails.to_domain(),
+            approvals=self.approvals,
+            change_calendar=self.change_calendar,
         )
 
 

@@ -46,6 +46,8 @@ REMEDIES: Final[dict[str, str]] = {
     "mode": "Write observe, propose or enforce.",
     "automatic": "Write all, or a list of kinds in square brackets: [sign_up, add_unit].",
     "automatic[]": f"Choose from {', '.join(ChangeKind)}.",
+    "approvals": "Write 1 or 2: so many different people have to approve.",
+    "change_calendar": "Write the calendar's name (3 to 128 letters, digits, _ . -) or its ARN, or remove the key.",
     "membership": "Write name, account and region below it.",
     "membership.name": "Write a name of 3 to 50 characters.",
     "membership.account": _QUOTED_ACCOUNT,

@@ -16,6 +16,9 @@ from muster.domain.membership import SUPPORTED_REGIONS
 _ACCOUNT_ID = r"^[0-9]{12}$"
 UNIT_ID = r"^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$"
 EMAIL = r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*$"
+_CHANGE_CALENDAR = r"^(?:arn:aws[a-z-]*:ssm:[a-z]{2}(?:-[a-z]+)+-[0-9]:[0-9]{12}:document/)?[a-zA-Z0-9_.-]{3,128}$"
+"""Name or ARN: GetCalendarState has no pattern of its own, so this is the one of CreateDocument's names."""
+
 CONFIRMED_AS = r"^[0-9]{12}/[a-z]{2}-[a-z]+-[0-9]$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MAX_UNIT_DEPTH = 5
@@ -116,6 +119,12 @@ def _day(text: str) -> str:
     raise refused("is a day that the calendar does not have")
 
 
+def _change_calendar(text: str) -> str:
+    if not matches(text, _CHANGE_CALENDAR):
+        raise refused("is neither the name nor the ARN of a change calendar")
+    return text
+
+
 def only_true(value: bool) -> bool:  # noqa: FBT001 - pydantic calls it
     """Refuse false: leaving the key out says it."""
     if not value:
@@ -151,6 +160,10 @@ type UnitReferenceText = Annotated[
 ]
 type UnitIdText = Annotated[str, Field(strict=True), AfterValidator(_unit_id), shown_pattern(UNIT_ID)]
 type Day = Annotated[str, Field(strict=True), AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
+type ChangeCalendar = Annotated[
+    str, Field(strict=True), AfterValidator(_change_calendar), shown_pattern(_CHANGE_CALENDAR)
+]
+type Approvals = Annotated[int, Field(strict=True, ge=1, le=2)]
 type TagKey = Annotated[str, Field(strict=True, min_length=1, max_length=128), AfterValidator(_tag_key)]
 type TagValue = Annotated[str, Field(strict=True, max_length=256)]
 type Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
