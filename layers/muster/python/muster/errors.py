@@ -23,7 +23,9 @@ MusterError
     ├── ScopeError
     ├── ImplausibleInventoryError
     ├── PlanUnusableError
-    └── WorldMovedError
+    ├── WorldMovedError
+    ├── LeaseHeldError
+    └── LeaseLostError
 """
 
 
@@ -128,3 +130,11 @@ class PlanUnusableError(StoppedError):
 
 class WorldMovedError(StoppedError):
     """What was planned does not fit the world any more; the message has the difference."""
+
+
+class LeaseHeldError(StoppedError):
+    """Another run may still write, and this one has waited for it as long as it may."""
+
+
+class LeaseLostError(StoppedError):
+    """This run may not write any more: the lease is another's, or could not be shown to be its own."""

@@ -90,5 +90,9 @@ class MemberRepairSettings(Settings):
     member_access: MemberAccess
 
 
+class LeaseSettings(Settings):
+    """Settings of Lease."""
+
+
 class ReportSettings(Settings):
     """Settings of Report."""

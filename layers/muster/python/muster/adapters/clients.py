@@ -1,5 +1,6 @@
 """AWS clients from one shared session, in the application's account or through a role in another."""
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 from muster.adapters.translate import translated
+from muster.lease_ports import WriteFence
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -27,21 +29,31 @@ CONFIG = Config(
     user_agent_extra="muster",
 )
 
+READS = re.compile(r"(?:Get|List|Describe|BatchGet|Head|Lookup)(?=[A-Z])|AssumeRole$")
+"""How operations begin that change nothing. Whatever else there is counts as a write."""
+
 
 @dataclass(frozen=True)
 class Clients:
-    """The clients of one identity, the function's own role or one assumed on first use. Lives for one invocation."""
+    """The clients of one identity, the function's own role or one assumed on first use. Lives for one invocation.
+
+    With a ``fence`` every attempt at a write, the SDK's own retries included, is preceded by its ``hold``; what that
+    raises reaches the caller, and nothing is sent.
+    """
 
     session: boto3.Session
     account_id: str
     role_arn: str | None = None
     session_name: str = "muster"
     endpoint_url: str | None = None
+    fence: WriteFence | None = field(default=None, repr=False)
     _probes: dict[str, "SecurityIncidentResponseClient"] = field(default_factory=dict, repr=False)
 
     def through(self, role_arn: str) -> "Clients":
-        """Return the clients of a role in another account."""
-        return Clients(self.session, role_arn.split(":")[4], role_arn, endpoint_url=self.endpoint_url)
+        """Return the clients of a role in another account, behind the same fence."""
+        return Clients(
+            self.session, role_arn.split(":")[4], role_arn, endpoint_url=self.endpoint_url, fence=self.fence
+        )  # fmt: skip
 
     def enter(self) -> None:
         """Assume the role, where there is one, before anything is read. Raises DeniedError."""
@@ -95,6 +107,21 @@ class Clients:
         return self._probes[region]
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - the properties know the type
-        return self.session.client(  # type: ignore[call-overload]
+        client = self.session.client(  # type: ignore[call-overload]
             service, region_name=region, endpoint_url=self.endpoint_url, config=CONFIG, **self._credentials
         )
+        if self.fence is not None:
+            # Emitted for each attempt, before it is signed: what is signed is sent at once.
+            client.meta.events.register_first("request-created", _Guard(self.fence))
+        return client
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Asks the fence before a request that is not a read."""
+
+    fence: WriteFence
+
+    def __call__(self, operation_name: str, **_: object) -> None:
+        if not READS.match(operation_name):
+            self.fence.hold()

@@ -40,7 +40,7 @@ ABSENT = frozenset(
     {
         "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404", "ParameterNotFound",
         "OrganizationalUnitNotFoundException", "ParentNotFoundException", "AWSOrganizationsNotInUseException",
-        "AccountNotFoundException", "StackSetNotFoundException",
+        "AccountNotFoundException", "StackSetNotFoundException", "ExecutionDoesNotExist",
     }
 )  # fmt: skip
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
@@ -48,6 +48,8 @@ ALREADY_THERE = frozenset(
     {
         "ConflictException", "AccountAlreadyRegisteredException", "EntityAlreadyExists", "NameAlreadyExistsException",
         "OperationIdAlreadyExistsException",
+        # A conditional write to S3 that was overtaken by another.
+        "PreconditionFailed", "ConditionalRequestConflict",
     }
 )  # fmt: skip
 # An operation that is going on, or was overtaken by another, is a matter of time as well.
