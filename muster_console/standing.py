@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 
 from muster.messages.assessment import AssessedNotice, Assessment, load_assessment
 from muster.messages.desired_state import canonical_json
 from muster.messages.report import Report, ReportedContainment, ReportedNotice, load_report
-from muster_console.aws import Clients, error_code
+from muster_console import documents
+from muster_console.aws import Clients
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.narration import in_words, plain, show_handoffs
 from muster_console.stack import ASSESSMENT_KEY, REPORT_KEY, Stack
@@ -42,13 +42,13 @@ class Standing:
 
 def read_standing(clients: Clients, stack: Stack) -> Standing:
     """Read both documents. Raises ConsoleError when there is neither, or one that this version cannot read."""
-    found, reported = (_read(clients, stack.state_bucket, key) for key in (ASSESSMENT_KEY, REPORT_KEY))
+    found, reported = (documents.read(clients, stack.state_bucket, key) for key in (ASSESSMENT_KEY, REPORT_KEY))
     if found is None and reported is None:
         raise ConsoleError("There is no assessment yet.", "Run `muster onboard`.", ExitCode.NEEDS_PERSON)
     try:
         return Standing(
-            assessment=load_assessment(found) if found else None,
-            report=load_report(reported) if reported else None,
+            assessment=load_assessment(found.body) if found else None,
+            report=load_report(reported.body) if reported else None,
         )
     except ValueError as error:
         raise ConsoleError(
@@ -56,15 +56,6 @@ def read_standing(clients: Clients, stack: Stack) -> Standing:
             "Use the console of the version that is deployed, or run `muster onboard` again.",
             ExitCode.RUN_FAILED,
         ) from error
-
-
-def _read(clients: Clients, bucket: str, key: str) -> bytes | None:
-    try:
-        return clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error_code(error) in ("NoSuchKey", "404"):
-            return None
-        raise
 
 
 def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime) -> None:

@@ -720,7 +720,7 @@ TABLE: list[tuple[str, str | None, str]] = [
         "contacts",
         LARGE_TEAM,
         (
-            "contacts: take 9,781 bytes as they are stored, and a parameter holds 8,192. Shorten job titles, or "
+            "contacts: take 9,867 bytes as they are stored, and a parameter holds 8,192. Shorten job titles, or "
             "write notify: all."
         ),
     ),

@@ -1,6 +1,10 @@
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from muster.messages.desired_state import load_contacts, load_contacts_key
 from tests.unit.console.fakes import EXAMPLE, FakeCloud, Operator, refusal
 
 PEOPLE = ("Ada Example", "ada@example.com", "Head of Security", "Ben Example", "ben@example.com")
@@ -31,7 +35,7 @@ def test_a_first_push_stores_the_contacts_as_a_secret_and_the_rest_in_the_bucket
     ]
     [written] = cloud.ssm.written
     assert (written["Type"], written["Tier"], written["Overwrite"]) == ("SecureString", "Advanced", True)
-    assert [person["name"] for person in json.loads(written["Value"])] == [
+    assert [person["name"] for person in json.loads(written["Value"])["contacts"]] == [
         "Ada Example",
         "Ben Example",
         "Security Hotline",
@@ -63,6 +67,61 @@ def test_a_push_names_the_keys_that_changed_and_leaves_the_contacts(
 
     assert "Desired state  changed (guardrails, mode), version v2" in ran.out
     assert len(cloud.ssm.written) == 1
+
+
+def test_the_contacts_get_a_random_key_that_nobody_sees(operator: Operator, cloud: FakeCloud) -> None:
+    ran = operator.types("push", str(EXAMPLE))
+    key = load_contacts_key(cloud.ssm.values["/muster/contacts"]).hex()
+    another = Operator()
+    another.types("push", str(EXAMPLE))
+
+    assert load_contacts_key(another.cloud.ssm.values["/muster/contacts"]).hex() != key
+    assert key not in ran.out + ran.err
+    assert key not in cloud.s3.objects["desired-state.json"][-1].decode()
+
+
+def test_the_key_stays_when_the_contacts_change(operator: Operator, cloud: FakeCloud, tmp_path: Path) -> None:
+    operator.types("push", str(EXAMPLE))
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(EXAMPLE.read_text().replace("ada@example.com", "ada.new@example.com"))
+
+    operator.types("push", str(changed))
+
+    before, after = (load_contacts_key(written["Value"]) for written in cloud.ssm.written)
+    assert before == after
+
+
+@pytest.mark.parametrize("key", [{}, {"key": "short"}, {"key": None}])
+def test_contacts_of_an_earlier_version_are_given_a_key(
+    operator: Operator, cloud: FakeCloud, key: dict[str, Any]
+) -> None:
+    operator.types("push", str(EXAMPLE))
+    people = json.loads(cloud.ssm.values["/muster/contacts"])["contacts"]
+    cloud.ssm.values["/muster/contacts"] = json.dumps({"contacts": people, **key} if key else people)
+
+    ran = operator.types("push", str(EXAMPLE))
+
+    assert ran.out.splitlines()[0] == "Contacts       unchanged, given a key (3 people, /muster/contacts)"
+    assert len(load_contacts_key(cloud.ssm.values["/muster/contacts"])) == 32
+    assert operator.types("push", str(EXAMPLE)).out.startswith("Contacts       unchanged (3 people")
+
+
+@pytest.mark.parametrize("value", ["", "{", "7", '{"contacts": []}'])
+def test_a_broken_parameter_is_replaced(operator: Operator, cloud: FakeCloud, value: str) -> None:
+    cloud.ssm.values["/muster/contacts"] = value
+
+    ran = operator.types("push", str(EXAMPLE))
+
+    assert ran.out.startswith("Contacts       changed (3 people")
+    assert len(load_contacts(cloud.ssm.values["/muster/contacts"])) == 3
+
+
+def test_the_key_of_contacts_that_were_broken_by_hand_is_kept(operator: Operator, cloud: FakeCloud) -> None:
+    cloud.ssm.values["/muster/contacts"] = json.dumps({"contacts": "oops", "key": "0f" * 32})
+
+    operator.types("push", str(EXAMPLE))
+
+    assert load_contacts_key(cloud.ssm.values["/muster/contacts"]) == b"\x0f" * 32
 
 
 def test_changed_contacts_are_told_without_saying_what_they_are(

@@ -16,7 +16,15 @@ from muster.domain.desired import (
 )
 from muster.domain.responders import COMMUNICATION_PREFERENCES
 from muster.domain.scope import EntireOrganization, UnitId, UnitPath, UnitReferences
-from muster.messages.desired_state import InvalidDocumentError, load_contacts, load_stored, parse
+from muster.messages.desired_state import (
+    MAX_CONTACTS_BYTES,
+    InvalidDocumentError,
+    load_contacts,
+    load_contacts_key,
+    load_stored,
+    parse,
+    stored_contacts,
+)
 from muster.messages.desired_state_documents import ContactDocument
 from muster.messages.desired_state_problems import REMEDIES
 from muster_console.desired_state_file import read
@@ -154,6 +162,66 @@ def test_stored_contacts_that_are_wrong_are_refused_without_quoting_them() -> No
     ]
     assert "ben at" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_the_stored_contacts_have_a_key_that_is_read_apart() -> None:
+    parsed = parse(_smallest())
+    stored = stored_contacts(parsed.contacts_json, "0f" * 32)
+
+    assert load_contacts(stored) == parsed.team
+    assert load_contacts_key(stored) == b"\x0f" * 32
+    assert json.loads(stored) == {"contacts": json.loads(parsed.contacts_json), "key": "0f" * 32}
+
+
+@pytest.mark.parametrize("stored", ["{contacts}", '{{"contacts":{contacts}}}', '{{"contacts":{contacts},"key":null}}'])
+def test_contacts_without_a_key_are_read_and_the_key_is_asked_for(stored: str) -> None:
+    parsed = parse(_smallest())
+    text = stored.format(contacts=parsed.contacts_json)
+
+    assert load_contacts(text) == parsed.team
+    with pytest.raises(InvalidDocumentError) as caught:
+        load_contacts_key(text)
+    assert str(caught.value) == (
+        "key: is missing in the stored contacts. Store the contacts again with `muster push FILE`, which makes one."
+    )
+
+
+@pytest.mark.parametrize("key", ["", "0f", "0F" * 32, "0f" * 33, "zz" * 32, "0f" * 32 + "\n"])
+def test_a_key_of_another_form_is_refused_without_quoting_it(key: str) -> None:
+    text = json.dumps({"contacts": [ADA, BEN], "key": key})
+
+    with pytest.raises(InvalidDocumentError) as caught:
+        load_contacts_key(text)
+
+    assert [problem.field for problem in caught.value.problems] == ["key"]
+    assert not key or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['"Ada"', "7", "null", "{}", '{"contacts": {"name": "Ada Example"}}'])
+def test_stored_contacts_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(InvalidDocumentError) as caught:
+        load_contacts(text)
+
+    assert [problem.field for problem in caught.value.problems] == ["contacts"]
+    assert "Ada" not in str(caught.value)
+
+
+def _people_of(size: int) -> list[dict[str, Any]]:
+    """Return ten people who take so many bytes as they are stored with a key."""
+    wide = {"job_title": "分" * 50, "notify": list(COMMUNICATION_PREFERENCES[:-1])}
+    people = [{**wide, "name": f"{n}" + "分" * 49, "email": "e" * 230 + f"{n}@x.org"} for n in range(8)]
+    people += [{"name": f"Person {n}", "job_title": "Analyst", "email": "e" * 20 + f"{n}@x.org"} for n in range(2)]
+    stored = stored_contacts(parse(_smallest(contacts=people)).contacts_json, "0f" * 32)
+    people[-1]["email"] = "x" * (size - len(stored.encode())) + people[-1]["email"]
+    return people
+
+
+def test_the_limit_counts_the_whole_value_with_its_key() -> None:
+    stored = stored_contacts(parse(_smallest(contacts=_people_of(MAX_CONTACTS_BYTES))).contacts_json, "0f" * 32)
+
+    assert len(stored.encode()) == MAX_CONTACTS_BYTES
+    with pytest.raises(InvalidDocumentError, match="take 8,193 bytes"):
+        parse(_smallest(contacts=_people_of(MAX_CONTACTS_BYTES + 1)))
 
 
 def test_no_person_shows_in_a_repr() -> None:

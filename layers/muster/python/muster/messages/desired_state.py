@@ -1,7 +1,8 @@
 """The desired state: checked as an operator writes it, stored as two JSON documents, and loaded from them.
 
-The responders are stored apart, as a secret. Nothing here puts a value of theirs into an error or a ``repr``, and no
-other value either.
+The responders are stored apart, as a secret, with a random key of which plans make digests that stand for people:
+without it nobody finds out an address by trying addresses. Nothing here puts a value of theirs into an error or a
+``repr``, and no other value either.
 """
 
 import json
@@ -19,11 +20,14 @@ from muster.messages.desired_state_documents import (
     StoredDesiredStateDocument,
     team_of,
 )
-from muster.messages.desired_state_problems import Problem, problems_in
+from muster.messages.desired_state_problems import REMEDIES, Problem, problems_in
 
 SCHEMA: Final = 1
 MAX_CONTACTS_BYTES: Final = 8192
 """An advanced parameter of Parameter Store holds no more."""
+
+KEY_DIGITS: Final = 64
+_ANY_KEY: Final = "0" * KEY_DIGITS
 
 
 class InvalidDocumentError(ValueError):
@@ -37,7 +41,10 @@ class InvalidDocumentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedDesiredState:
-    """A desired state that is right as far as the document itself can tell, and the two documents to store."""
+    """A desired state that is right as far as the document itself can tell, and what to store of it.
+
+    ``contacts_json`` is the list of people; ``stored_contacts`` adds the key that the parameter holds besides.
+    """
 
     desired: DesiredState
     team: IncidentResponseTeam = field(repr=False)
@@ -49,7 +56,7 @@ def parse(document: object) -> ParsedDesiredState:
     """Check what an operator wrote, as read from YAML. Raises InvalidDocumentError with every problem."""
     checked = _checked(DesiredStateDocument, document)
     contacts = canonical_json([contact.model_dump(mode="json") for contact in checked.contacts])
-    size = len(contacts.encode())
+    size = len(stored_contacts(contacts, _ANY_KEY).encode())
     if size > MAX_CONTACTS_BYTES:
         problem = f"take {size:,} bytes as they are stored, and a parameter holds {MAX_CONTACTS_BYTES:,}"
         raise InvalidDocumentError([Problem("contacts", problem, "Shorten job titles, or write notify: all.")])
@@ -69,7 +76,26 @@ def load_stored(text: str | bytes) -> DesiredState:
 
 def load_contacts(text: str | bytes) -> IncidentResponseTeam:
     """Return the team, in its order, from the stored contacts. Raises InvalidDocumentError, without any value."""
-    return team_of(_checked(StoredContactsDocument, {"contacts": _from_json(text, "contacts")}).contacts)
+    return team_of(_stored(text).contacts)
+
+
+def load_contacts_key(text: str | bytes) -> bytes:
+    """Return the key that is stored with the contacts, 32 bytes. Raises InvalidDocumentError where there is none."""
+    key = _stored(text).key
+    if key is None:
+        raise InvalidDocumentError([Problem("key", "is missing in the stored contacts", REMEDIES["key"])])
+    return bytes.fromhex(key)
+
+
+def stored_contacts(contacts_json: str, key: str) -> str:
+    """Return what the parameter holds: the people, and the key, which is 64 hexadecimal digits."""
+    return f'{{"contacts":{contacts_json},"key":"{key}"}}'
+
+
+def _stored(text: str | bytes) -> StoredContactsDocument:
+    found = _from_json(text, "contacts")
+    # An earlier version stored the list alone.
+    return _checked(StoredContactsDocument, found if isinstance(found, dict) else {"contacts": found})
 
 
 def canonical_json(value: object) -> str:

@@ -401,9 +401,12 @@ class StoredDesiredStateDocument(_DesiredStateKeys):
 
 
 class StoredContactsDocument(_Document):
-    """The stored list of contacts, under the key that its problems should name."""
+    """The stored contacts, and the key of the digests that stand for them; what else lies there is not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
 
     contacts: Contacts = Field(repr=False)
+    key: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")] | None = Field(default=None, repr=False)
 
 
 def team_of(contacts: Sequence[ContactDocument]) -> IncidentResponseTeam:

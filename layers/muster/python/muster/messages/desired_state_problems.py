@@ -91,6 +91,7 @@ REMEDIES: Final[dict[str, str]] = {
     "guardrails.max_share": _NO_SHARE,
     "guardrails.max_units": "Write a whole number from 0 to 50,000.",
     "guardrails.inventory_drop": _NO_SHARE,
+    "key": "Store the contacts again with `muster push FILE`, which makes one.",
     "schema": "Store the desired state again with `muster push`.",
 }
 """What to write, by field; positions and free keys are left out of the name of the field."""
