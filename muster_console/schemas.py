@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from muster.messages.assessment import Assessment
 from muster.messages.containment import Containment
 from muster.messages.desired_state_documents import DesiredStateDocument
+from muster.messages.plan import PlanDocument
 from muster.messages.preflight import PreflightDocument
 from muster.messages.report import Report
 
@@ -19,6 +20,7 @@ DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
     "assessment.schema.json": Assessment,
     "containment.schema.json": Containment,
     "report.schema.json": Report,
+    "plan.schema.json": PlanDocument,
     "preflight.schema.json": PreflightDocument,
 }
 

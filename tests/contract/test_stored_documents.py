@@ -1,10 +1,12 @@
 """What the steps store is what the console reads, and what the schemas in ``docs`` say."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
+import pytest
 
 from muster.domain.assessment import InventoryRow, assess_accounts, to_document
 from muster.domain.containment import ROLES, Observation, inventory_from_assessment, judge
@@ -15,10 +17,13 @@ from muster.domain.membership import Association, Membership
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
+from muster.domain.plan import Affected, LeftStep, Plan, PlanError, PlannedRemediation, SealedPlan, seal
+from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
 from muster.domain.scope import EntireOrganization, OrganizationalUnits
 from muster.domain.stack_sets import StackSet
 from muster.messages.assessment import AssessedAccount, load_assessment
 from muster.messages.containment import Containment
+from muster.messages.plan import load_plan
 from muster.messages.report import load_report
 from muster.steps.report import Report
 from muster_console.schemas import texts
@@ -171,6 +176,70 @@ def test_the_report_that_is_stored_follows_its_schema() -> None:
 
     jsonschema.Draft202012Validator(schema).validate(_report())
     assert _report().keys() == schema["properties"].keys()
+
+
+def _plan() -> SealedPlan:
+    adds = Remediation(
+        Step.SCOPING, RemediationKind.ADD_UNIT, UNIT, "not in the membership", "in the membership", "add unit Prod",
+        "asked for", cause="unit_missing", concern=Concern(below=(UNIT,)),
+    )  # fmt: skip
+    removes = Remediation(
+        Step.SCOPING, RemediationKind.REMOVE_UNIT, "ou-ab12-22222222", "in the membership", "not in the membership",
+        "remove unit Sandbox", "not asked for", concern=Concern(only=("000000000003",)),
+    )  # fmt: skip
+    key = "runs/manual-1/affected/1.json"
+    return seal(
+        Plan(
+            run="manual-1",
+            number=1,
+            at=AT,
+            desired_version="v1",
+            mode="enforce",
+            membership_id="m-1234567890ab",
+            accounts=5,
+            remediations=(
+                PlannedRemediation(adds, Affected(None)),
+                PlannedRemediation(
+                    removes, Affected(1, ("000000000003",), key), ("it takes protection away",), "the window is closed"
+                ),
+            ),
+            left=(LeftStep("the management team", "enable access", "denied", "aws …", ("000000000001",)),),
+        )
+    )
+
+
+def test_the_plan_that_is_stored_is_the_one_that_is_read() -> None:
+    sealed = _plan()
+
+    read = load_plan(sealed.text, sealed.sha256)
+
+    assert read.model_dump(mode="json", by_alias=True) == {**json.loads(sealed.text), "at": "2027-01-31T10:15:00Z"}
+    assert [each.id for each in read.reductions] == [each.id for each in sealed.plan.reductions]
+    assert [each.id for each in read.needs_approval] == [each.id for each in sealed.plan.needs_approval]
+
+
+def test_the_plan_that_is_stored_follows_its_schema() -> None:
+    schema = json.loads(texts()["plan.schema.json"])
+    stored = json.loads(_plan().text)
+
+    jsonschema.Draft202012Validator(schema).validate(stored)
+    assert stored.keys() == schema["properties"].keys()
+    for write in stored["remediations"]:
+        assert write.keys() == schema["$defs"]["PlannedWrite"]["properties"].keys()
+
+
+def test_plan_of_which_a_byte_was_changed_is_not_read() -> None:
+    sealed = _plan()
+
+    with pytest.raises(PlanError, match=f"plan {sealed.sha256[:12]} was changed after it was made"):
+        load_plan(sealed.text.replace("Sandbox", "sandbox"), sealed.sha256)
+
+
+def test_plan_of_another_schema_is_not_read() -> None:
+    text = _plan().text.replace('"schema":1', '"schema":2')
+
+    with pytest.raises(PlanError, match="not one that this version can read"):
+        load_plan(text.encode(), hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_console_and_domain_agree_on_who_needs_a_person() -> None:
