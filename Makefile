@@ -99,6 +99,10 @@ e2e: build  ## Run one onboarding with the output of `make build`, and the AWS C
 faults: .venv/.ready  ## Let everything go wrong with every call of an onboarding, crash after every write, and print the table (ALONE=1: one run for every cell).
 	@$(BIN)/python -m pytest -q -n $(RUNS) tests/faults
 
+.PHONY: guards
+guards: .venv/.ready  ## Take every guardrail and every answer to Unknown away in turn, and print which test fails without it.
+	@$(BIN)/python -m tools.guards
+
 .PHONY: permissions
 permissions: .venv/.ready  ## Prove role by role: no call without a permission, no permission without a call.
 	@$(BIN)/python -m pytest -q tests/permissions
