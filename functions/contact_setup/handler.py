@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from muster.messages.steps import ContactSetupRequest, ContactSetupResponse
 from muster.settings import ContactSetupSettings
-from muster.wiring import build_contact_setup, read_desired
+from muster.wiring import build_contact_setup, open_gate
 
 logger = Logger()
 metrics = Metrics()
@@ -20,8 +20,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the membership's team to what is desired without removing anybody, and say what changed."""
     request = ContactSetupRequest.model_validate(event)
     settings = ContactSetupSettings.from_environment()
-    outcome = build_contact_setup(settings).apply(
-        read_desired(settings, request.desired), membership_id=request.membership_id
-    )
+    with open_gate(settings, request) as gate:
+        outcome = build_contact_setup(settings, request).apply(gate, membership_id=request.membership_id)
     metrics.add_metric(name="TeamChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return ContactSetupResponse.from_domain(outcome).to_json()

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from muster.messages.steps import ContainmentRequest, ContainmentResponse
 from muster.settings import ContainmentSettings
-from muster.wiring import build_containment, read_desired
+from muster.wiring import build_containment, open_gate, read_desired
 
 logger = Logger()
 metrics = Metrics()
@@ -20,12 +20,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the StackSet of the containment roles one write nearer, and say what each account has of them."""
     request = ContainmentRequest.model_validate(event)
     settings = ContainmentSettings.from_environment()
-    outcome = build_containment(settings).apply(
-        read_desired(settings, request.desired),
-        run=request.run,
-        at=request.at,
-        assessment_key=request.assessment_key,
-        last_attempt=request.last_attempt,
-    )
+    with open_gate(settings, request) as gate:
+        outcome = build_containment(settings, request).apply(
+            read_desired(settings, request.desired),
+            gate,
+            run=request.run,
+            at=request.at,
+            assessment_key=request.assessment_key,
+            last_attempt=request.last_attempt,
+        )
     metrics.add_metric(name="ContainmentChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return ContainmentResponse.from_domain(outcome).to_json()

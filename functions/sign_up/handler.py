@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from muster.messages.steps import SignUpRequest, SignUpResponse
 from muster.settings import SignUpSettings
-from muster.wiring import build_sign_up, read_desired
+from muster.wiring import build_sign_up, open_gate, read_desired
 
 logger = Logger()
 metrics = Metrics()
@@ -20,11 +20,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the membership into being, or adopt it, and say what changed."""
     request = SignUpRequest.model_validate(event)
     settings = SignUpSettings.from_environment()
-    outcome = build_sign_up(settings).apply(
-        read_desired(settings, request.desired),
-        attempt=request.attempt,
-        last_attempt=request.last_attempt,
-        accept_unknown=request.accept_unknown,
-    )
+    with open_gate(settings, request) as gate:
+        outcome = build_sign_up(settings, request).apply(
+            read_desired(settings, request.desired),
+            gate,
+            attempt=request.attempt,
+            last_attempt=request.last_attempt,
+            accept_unknown=request.accept_unknown,
+        )
     metrics.add_metric(name="SignUpChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return SignUpResponse.from_domain(outcome).to_json()

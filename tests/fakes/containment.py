@@ -5,6 +5,8 @@ from dataclasses import replace
 from muster.domain.desired import ContainmentRoles, DesiredContainment, DesiredState
 from muster.domain.outcomes import ContainmentOutcome
 from muster.steps.containment import Containment
+from muster.steps.gate import Gate
+from tests.fakes.gates import Automatic
 from tests.fakes.ports import FakeDocuments
 from tests.fakes.stack_sets import TEMPLATE, FakeStackSets
 from tests.fakes.steps import desired_state
@@ -35,14 +37,25 @@ def store_assessment(world: World, key: str = ASSESSMENT_KEY) -> None:
 
 
 def contain(
-    stack_sets: FakeStackSets, desired: DesiredState | None = None, *, run: str = "run-1", last_attempt: bool = False
+    stack_sets: FakeStackSets,
+    desired: DesiredState | None = None,
+    *,
+    run: str = "run-1",
+    last_attempt: bool = False,
+    gate: Gate | None = None,
 ) -> ContainmentOutcome:
     """Run one pass, after an assessment."""
     world = stack_sets.world
     store_assessment(world)
     step = Containment(stack_sets, stack_sets, stack_sets, FakeDocuments(world), TEMPLATE)
+    wanted = desired or containing()
     return step.apply(
-        desired or containing(), run=run, at=world.now, assessment_key=ASSESSMENT_KEY, last_attempt=last_attempt
+        wanted,
+        gate or Automatic(wanted),
+        run=run,
+        at=world.now,
+        assessment_key=ASSESSMENT_KEY,
+        last_attempt=last_attempt,
     )
 
 

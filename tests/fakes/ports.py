@@ -17,6 +17,7 @@ from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
 from muster.domain.preflight_checks import Contacts, ContactsParameter, Trail
 from muster.domain.responders import MAX_TEAM, MIN_TEAM, IncidentResponseTeam
+from muster.domain.responders import Contacts as StoredContacts
 from muster.domain.team import TeamInMembership
 from muster.errors import (
     AbsentError,
@@ -252,6 +253,22 @@ class FakeWriter:
             found = _active(self, operation, membership_id).membership
             self._update(membership_id, unit_ids=found.unit_ids | set(unit_ids))
 
+    def cover_only_units(self, membership_id: str) -> None:
+        with self.world.call("security-ir:UpdateMembership", self.account_id, ("entire", False)):
+            self._update(membership_id, covers_entire_organization=False)
+
+    def remove_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        operation = "security-ir:UpdateMembership"
+        with self.world.call(operation, self.account_id, ("remove", *unit_ids)):
+            if not 1 <= len(unit_ids) <= MAX_UNITS_PER_UPDATE:
+                raise RefusedError(operation, self.account_id, "organizationalUnitsToRemove")
+            found = _active(self, operation, membership_id).membership
+            self._update(membership_id, unit_ids=found.unit_ids - set(unit_ids))
+
+    def disable_triage(self, membership_id: str) -> None:
+        with self.world.call("security-ir:UpdateMembership", self.account_id, ("triage", False)):
+            self._update(membership_id, triage_enabled=False)
+
     def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
         operation = "security-ir:TagResource"
         with self.world.call(operation, self.account_id, dict(tags)):
@@ -328,6 +345,9 @@ class FakeResponders:
                 raise self.world.contacts
             return self.world.contacts
 
+    def contacts(self) -> StoredContacts:
+        return StoredContacts(self.team(), b"a key of tests")
+
 
 @dataclass(frozen=True, slots=True)
 class FakeContacts:
@@ -378,6 +398,10 @@ class FakeDocuments:
     def write(self, key: str, document: Any) -> None:
         with self.world.call("s3:PutObject", SECURITY, key):
             self.world.documents[key] = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def read_text(self, key: str) -> str | None:
+        with self.world.call("s3:GetObject", SECURITY, key):
+            return self.world.documents.get(key)
 
     def write_text(self, key: str, text: str) -> None:
         with self.world.call("s3:PutObject", SECURITY, key):

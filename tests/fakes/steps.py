@@ -31,11 +31,13 @@ from muster.domain.preflight_checks import Vantage
 from muster.domain.scope import DesiredScope, EntireOrganization
 from muster.steps.assess import Assess
 from muster.steps.contact_setup import ContactSetup
+from muster.steps.gate import Gate
 from muster.steps.member_repair import MemberRepair
 from muster.steps.preflight import Preflight
 from muster.steps.report import Report
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
+from tests.fakes.gates import Automatic
 from tests.fakes.ports import (
     FakeContacts,
     FakeDocuments,
@@ -133,6 +135,7 @@ def sign_up_step(world: World, *, account_id: str = SECURITY, region: str = HOME
         management=FakeManagement(world),
         reader=FakeReader(world, account_id, region),
         writer=FakeWriter(world, account_id, region),
+        narrowing=FakeWriter(world, account_id, region),
         responders=FakeResponders(world),
         home=Home(account_id, region),
     )
@@ -142,6 +145,7 @@ def sign_up(
     world: World,
     desired: DesiredState | None = None,
     *,
+    gate: Gate | None = None,
     attempt: int = 1,
     last_attempt: bool = False,
     accept_unknown: tuple[str, ...] = (),
@@ -149,35 +153,48 @@ def sign_up(
     """Run one pass of SignUp."""
     wanted = desired or desired_state()
     step = sign_up_step(world, account_id=wanted.membership.account_id, region=wanted.membership.region)
-    return step.apply(wanted, attempt=attempt, last_attempt=last_attempt, accept_unknown=accept_unknown)
+    return step.apply(
+        wanted,
+        gate or Automatic(wanted),
+        attempt=attempt,
+        last_attempt=last_attempt,
+        accept_unknown=accept_unknown,
+    )
 
 
 def scope(
     world: World, desired: DesiredState, *, run: str = "run-1", membership_id: str = "m-0123456789ab",
-    cursor: str | None = None,
+    cursor: str | None = None, gate: Gate | None = None,
 ) -> ScopingOutcome:  # fmt: skip
     """Run one call of Scoping."""
-    step = Scoping(FakeOrganizations(world), FakeReader(world), FakeWriter(world), FakeDocuments(world))
-    return step.apply(desired, run=run, membership_id=membership_id, cursor=cursor)
+    writer = FakeWriter(world)
+    step = Scoping(FakeOrganizations(world), FakeReader(world), writer, writer, FakeDocuments(world))
+    return step.apply(desired, gate or Automatic(desired), run=run, membership_id=membership_id, cursor=cursor)
 
 
 def scope_until_done(
-    world: World, desired: DesiredState, *, run: str = "run-1", membership_id: str = "m-0123456789ab"
-) -> list[ScopingOutcome]:
+    world: World, desired: DesiredState, *, run: str = "run-1", membership_id: str = "m-0123456789ab",
+    gate: Gate | None = None,
+) -> list[ScopingOutcome]:  # fmt: skip
     """Run Scoping as the machine does, and return every outcome."""
-    outcomes = [scope(world, desired, run=run, membership_id=membership_id)]
+    outcomes = [scope(world, desired, run=run, membership_id=membership_id, gate=gate)]
     while outcomes[-1].more:
-        outcomes.append(scope(world, desired, run=run, membership_id=membership_id, cursor=outcomes[-1].cursor))
+        cursor = outcomes[-1].cursor
+        outcomes.append(scope(world, desired, run=run, membership_id=membership_id, cursor=cursor, gate=gate))
     return outcomes
 
 
 def set_up_contacts(
-    world: World, desired: DesiredState | None = None, *, membership_id: str = "m-0123456789ab"
+    world: World,
+    desired: DesiredState | None = None,
+    *,
+    membership_id: str = "m-0123456789ab",
+    gate: Gate | None = None,
 ) -> ContactSetupOutcome:
     """Run ContactSetup."""
     team = FakeTeam(world)
     step = ContactSetup(FakeResponders(world), team, team, Home(SECURITY, HOME_REGION))
-    return step.apply(desired or desired_state(), membership_id=membership_id)
+    return step.apply(gate or Automatic(desired or desired_state()), membership_id=membership_id)
 
 
 SETTLE = timedelta(minutes=30)
@@ -224,13 +241,15 @@ def repair_members(
     access: MemberAccess = MemberAccess.REPAIR,
     run: str = "run-1",
     cursor: str | None = None,
+    gate: Gate | None = None,
 ) -> MemberRepairOutcome:
     """Run one pass of MemberRepair."""
     step = MemberRepair(
         FakeTriageRoleWriter(world), FakeDocuments(world), Home(SECURITY, HOME_REGION), "muster", access
     )
     wanted = desired or desired_state()
-    return step.apply(wanted, run=run, assessment_key=f"runs/{run}/assessment.json", cursor=cursor)
+    key = f"runs/{run}/assessment.json"
+    return step.apply(wanted, gate or Automatic(wanted), run=run, assessment_key=key, cursor=cursor)
 
 
 def report(

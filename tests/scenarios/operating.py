@@ -37,6 +37,8 @@ def desired(**over: Any) -> dict[str, Any]:
         "scope": {"entire_organization": True},
         "contacts": RESPONDERS,
         "containment": {"roles": "off"},
+        # Wide open: the limits have scenarios of their own.
+        "guardrails": {"max_accounts": 1000, "max_share": 1.0, "max_units": 1000},
     }
     return {**document, **over}
 

@@ -22,6 +22,9 @@ class Cloud:
             name = str(arguments["FunctionName"])
             self.calls.append((name, arguments["Payload"]))
             return {"StatusCode": 200, "Payload": self.answers[name.replace("-", "_")](arguments["Payload"])}
+        if call.resource.endswith(":lambda:invoke.waitForTaskToken"):
+            self.calls.append(("await", arguments["Payload"]))
+            return self.answers["answered"](arguments["Payload"])
         name = call.resource.rpartition(":")[2]
         self.calls.append((name, arguments))
         return self.answers[name](arguments)

@@ -20,6 +20,9 @@ SUBSTITUTIONS = {
     "AssessFunctionArn": "assess",
     "MemberRepairFunctionArn": "member-repair",
     "ContainmentFunctionArn": "containment",
+    "PlanFunctionArn": "plan",
+    "LeaseFunctionArn": "lease",
+    "ApprovalFunctionArn": "approval",
     "ReportFunctionArn": "report",
     "NotificationTopicArn": "topic",
     "ConsistencyWaitSeconds": "15",
@@ -30,6 +33,10 @@ SUBSTITUTIONS = {
     "SettleAttempts": "4",
     "ContainmentWaitSeconds": "30",
     "ContainmentAttempts": "3",
+    "LeaseWaitSeconds": "30",
+    "LeaseAttempts": "3",
+    "ReminderSeconds": "86400",
+    "Reminders": "2",
 }
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sfnx.testing import Execution, Failure
@@ -52,6 +52,21 @@ def contained(**over: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+PLAN = "a" * 64
+
+
+def planned(verdict: str = "nothing", *todo: str, **over: Any) -> dict[str, Any]:
+    grant = {"key": "runs/x/grants/1.json", "sha256": "b" * 64} if verdict == "apply" else None
+    return {
+        "schema": 1, "verdict": verdict, "plan": PLAN, "grant": grant, "todo": list(todo), "open": len(todo),
+        "handoffs": [], "notices": [], **over,
+    }  # fmt: skip
+
+
+def leased(**over: Any) -> dict[str, Any]:
+    return {"schema": 1, "acquired": True, "waiting_for": None, **over}
+
+
 def reported(**over: Any) -> dict[str, Any]:
     return {
         "schema": 1, "status": "Covered", "text_key": "t", "json_key": "j", "subject": None, "message": None, **over
@@ -68,6 +83,9 @@ def cloud(**answers: Any) -> Cloud:
         "assess": lambda _: assessed(),
         "member_repair": lambda _: repaired(),
         "containment": lambda _: contained(),
+        "plan": lambda _: planned(),
+        "lease": lambda _: leased(),
+        "approval": lambda _: {},
         "report": lambda _: reported(),
         "publish": lambda _: {"MessageId": "1"},
     }
@@ -99,8 +117,8 @@ def test_unchanged_world_is_read_reported_and_nobody_is_told(onboard: Onboard) -
     execution = onboard(aws)
 
     assert list(execution.states) == [
-        "Resolve", "Preflight", "SignUp", "SignedUp", "Scoping", "Scoped", "ContactSetup", "Assess", "Assessed",
-        "Containment", "Contained", "Report", "Reported", "Done",
+        "Resolve", "Preflight", "SignUp", "SignedUp", "Scoping", "Scoped", "ContactSetup", "ContactsSetUp",
+        "Assess", "Assessed", "Containment", "Contained", "Plan", "Planned", "Report", "Reported", "Done",
     ]  # fmt: skip
     assert execution.output == {
         "status": "Covered",
@@ -112,8 +130,12 @@ def test_unchanged_world_is_read_reported_and_nobody_is_told(onboard: Onboard) -
         "report": {"text_key": "t", "json_key": "j"},
         "assessment_key": "runs/x/assessment.json",
         "containment": {"Deployed": 3},
+        "plan": PLAN,
+        "verdict": "nothing",
+        "decision": None,
     }
     assert aws.named("publish") == []
+    assert aws.named("lease") == []
 
 
 @pytest.mark.parametrize(
@@ -135,7 +157,7 @@ def test_run_is_pinned_to_one_version_of_the_desired_state(
 
     assert aws.named("headObject") == [asked]
     pinned = [payload["desired"] for name, payload in aws.calls if isinstance(payload, dict) and "desired" in payload]
-    assert pinned == [{"key": "desired-state.json", "version": "v1"}] * 7
+    assert pinned == [{"key": "desired-state.json", "version": "v1"}] * 8
 
 
 def test_absent_desired_state_is_a_beginning_and_not_an_error(onboard: Onboard) -> None:
@@ -299,34 +321,36 @@ def test_missing_roles_are_repaired_hundred_by_hundred_and_the_accounts_get_time
     aws = cloud(
         assess=in_turn(missing, assessed(settled=False), assessed()),
         member_repair=in_turn(
+            repaired(),
             repaired(cursor="300000000100", changes=[CHANGE], repaired=100),
             repaired(changes=[CHANGE], handoffs=[HANDOFF], notices=[NOTICE], repaired=49),
         ),
+        plan=in_turn(planned("apply", "member_repair"), planned()),
     )
 
     execution = onboard(aws)
 
     payloads = aws.named("member-repair")
-    assert [payload["cursor"] for payload in payloads] == [None, "300000000100"]
+    assert [payload["cursor"] for payload in payloads] == [None, None, "300000000100"]
+    assert [payload["grant"] is None for payload in payloads] == [True, False, False]
     assert {payload["assessment_key"] for payload in payloads} == {"runs/x/assessment.json"}
     assert [payload["changed_at"] is None for payload in aws.named("assess")] == [True, False, False]
     assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3]
-    assert list(execution.states).count("WaitToSettle") == 2
+    assert list(execution.states).count("WaitToSettle") == 1
     (report,) = aws.named("report")
     assert (report["changes"], report["handoffs"], report["notices"]) == ([CHANGE] * 2, [HANDOFF], [NOTICE])
 
 
-def test_repair_comes_once_a_run_and_after_the_accounts_have_settled_or_were_given_up(onboard: Onboard) -> None:
+def test_what_was_written_gets_as_many_looks_as_everything_else_had(onboard: Onboard) -> None:
     aws = cloud(
         assess=lambda _: assessed(settled=False, unread_triage_roles=1),
-        member_repair=lambda _: repaired(repaired=1),
+        plan=in_turn(planned("apply", "scoping"), planned()),
     )
 
     execution = onboard(aws)
 
-    assert len(aws.named("member-repair")) == 1
     assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert list(execution.states)[-4:] == ["Contained", "Report", "Reported", "Done"]
+    assert list(execution.states)[-6:] == ["Planned", "ReleaseLease", "Planned", "Report", "Reported", "Done"]
 
 
 def test_where_nothing_could_be_repaired_nobody_waits(onboard: Onboard) -> None:
@@ -405,3 +429,174 @@ def test_failure_without_json_keeps_its_cause(onboard: Onboard) -> None:
     execution = onboard(cloud(assess=time_out))
 
     assert (execution.error, execution.cause) == ("Surprise", "plain words")
+
+
+class TestRounds:
+    def test_only_steps_with_something_to_do_are_run_again_under_the_lease_and_all_look_afterwards(
+        self, onboard: Onboard
+    ) -> None:
+        aws = cloud(
+            plan=in_turn(planned("apply", "sign_up", "scoping", "contact_setup", "containment"), planned()),
+            scoping=in_turn(scoped(), scoped(more=True, cursor="1/a", changes=[CHANGE]), scoped(), scoped()),
+        )
+
+        execution = onboard(aws)
+
+        states = list(execution.states)
+        first, second = (index for index, name in enumerate(states) if name == "Plan")
+        applied = states[first:second]
+        assert [name for name in applied if name not in ("ApplyNext", "Dispatch")][:13] == [
+            "Plan", "Planned", "AcquireLease", "Acquired", "SignUp", "SignedUp", "Scoping", "Scoped", "PaceUnits",
+            "Scoping", "Scoped", "ContactSetup", "ContactsSetUp",
+        ]  # fmt: skip
+        assert [payload["action"] for payload in aws.named("lease")] == ["acquire", "release"]
+        assert [payload["round"] for payload in aws.named("plan")] == [1, 2]
+        assert [payload["grant"] is None for payload in aws.named("sign-up")] == [True, False, True]
+        assert [payload["cursor"] for payload in aws.named("scoping")] == [None, None, "1/a", None]
+        assert [payload["number"] for payload in aws.named("assess")] == [1, 2]
+        assert aws.named("report")[0]["changes"] == [CHANGE]
+
+    def test_second_round_keeps_the_lease(self, onboard: Onboard) -> None:
+        aws = cloud(plan=in_turn(planned("apply", "sign_up"), planned("apply", "scoping"), planned()))
+
+        onboard(aws)
+
+        assert [payload["action"] for payload in aws.named("lease")] == ["acquire", "release"]
+        assert [payload["round"] for payload in aws.named("scoping")] == [1, 2, 2, 3]
+
+    def test_rounds_are_bounded(self, onboard: Onboard) -> None:
+        aws = cloud(plan=lambda _: planned("apply", "sign_up"))
+
+        execution = onboard(aws)
+
+        assert execution.output["status"] == "Covered"
+        assert [payload["round"] for payload in aws.named("plan")] == list(range(1, 12))
+
+    def test_lease_of_another_run_is_waited_for(self, onboard: Onboard) -> None:
+        held = leased(acquired=False, waiting_for="run-0")
+        aws = cloud(plan=in_turn(planned("apply", "sign_up"), planned()), lease=in_turn(held, leased(), leased()))
+
+        execution = onboard(aws)
+
+        assert list(execution.states).count("WaitForLease") == 1
+        assert [payload.get("last_attempt") for payload in aws.named("lease")] == [False, False, None]
+
+    def test_what_a_step_left_when_it_wrote_is_reported_beside_what_it_sees_afterwards(self, onboard: Onboard) -> None:
+        seen = {**HANDOFF, "what": "seen afterwards"}
+        aws = cloud(
+            plan=in_turn(planned("apply", "sign_up"), planned()),
+            sign_up=in_turn(signed_up(), signed_up(handoffs=[HANDOFF]), signed_up(handoffs=[seen])),
+        )
+
+        onboard(aws)
+
+        assert aws.named("report")[0]["handoffs"] == [seen, HANDOFF]
+        assert aws.named("plan")[1]["handoffs"] == [seen, HANDOFF]
+
+    def test_run_that_only_plans_says_so_to_the_plan(self, onboard: Onboard) -> None:
+        aws = cloud(plan=lambda _: planned("tell"))
+
+        execution = onboard(aws, {"applies": False})
+
+        assert aws.named("plan")[0]["applies"] is False
+        assert (execution.output["verdict"], execution.output["plan"]) == ("tell", PLAN)
+        assert aws.named("lease") == []
+
+    def test_run_is_limited_to_the_plan_that_a_person_named(self, onboard: Onboard) -> None:
+        aws = cloud()
+
+        onboard(aws, {"plan": PLAN})
+
+        assert aws.named("plan")[0]["plan"] == PLAN
+
+    def test_run_that_breaks_keeps_the_lease_for_its_function_may_be_at_work(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=in_turn(planned("apply", "scoping"), planned()),
+            scoping=in_turn(scoped(), Failure("Oddity", "nobody foresaw it")),
+        )
+
+        execution = onboard(aws)
+
+        assert execution.error == "Oddity"
+        assert [payload["action"] for payload in aws.named("lease")] == ["acquire"]
+
+
+class TestApproval:
+    ASKED: ClassVar[dict[str, Any]] = {
+        "subject": "Muster asks", "message": "plan a…", "reminder_subject": "Reminder", "reminder_message": "still",
+    }  # fmt: skip
+
+    def asked(self, state: str = "expired") -> Callable[[Any], Any]:
+        return lambda payload: {"state": state} if payload["action"] == "close" else self.ASKED
+
+    def test_people_are_asked_before_the_wait_and_all_look_again_after_they_approved(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=in_turn(planned("ask"), planned("apply", "scoping"), planned()),
+            approval=lambda _: self.ASKED,
+            answered=lambda _: {"decision": "approved"},
+        )
+
+        execution = onboard(aws)
+
+        assert [name for name, _ in aws.calls if name in ("approval", "publish", "await")] == [
+            "approval", "publish", "await",
+        ]  # fmt: skip
+        assert aws.named("publish")[0]["Subject"] == "Muster asks"
+        assert aws.named("await")[0]["plan"] == PLAN
+        assert [payload["approved"] for payload in aws.named("plan")] == [None, PLAN, PLAN]
+        assert [payload["round"] for payload in aws.named("scoping")] == [1, 2, 2, 3]
+        assert execution.output["decision"] == "approved"
+
+    def test_lease_is_given_back_while_people_think(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=in_turn(planned("apply", "sign_up"), planned("ask"), planned()),
+            approval=lambda _: self.ASKED,
+            answered=lambda _: {"decision": "approved"},
+        )
+
+        onboard(aws)
+
+        assert [name for name, _ in aws.calls if name in ("lease", "await")] == ["lease", "lease", "await"]
+
+    def test_rejection_closes_the_request_and_is_reported(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=lambda _: planned("ask", handoffs=[HANDOFF]),
+            approval=self.asked("rejected"),
+            answered=lambda _: {"decision": "rejected"},
+        )
+
+        execution = onboard(aws)
+
+        assert [payload["action"] for payload in aws.named("approval")] == ["request", "close"]
+        assert aws.named("approval")[1]["state"] == "rejected"
+        (report,) = aws.named("report")
+        assert report["handoffs"] == []
+        assert [notice["subject"] for notice in report["notices"]] == [f"plan {PLAN[:12]} was rejected"]
+        assert execution.output["decision"] == "rejected"
+
+    def test_silence_is_reminded_twice_and_then_expires(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=lambda _: planned("ask"),
+            approval=self.asked(),
+            answered=failing("States.Timeout", ""),
+        )
+
+        execution = onboard(aws)
+
+        assert [told["Subject"] for told in aws.named("publish")] == ["Muster asks", "Reminder", "Reminder"]
+        assert [payload["action"] for payload in aws.named("approval")] == ["request", "close"]
+        assert execution.output["decision"] == "expired"
+        (notice,) = execution.output["notices"]
+        assert "was not answered in time" in notice["subject"]
+
+    def test_answer_that_came_before_the_request_was_closed_counts(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=in_turn(planned("ask"), planned()),
+            approval=self.asked("approved"),
+            answered=failing("States.Timeout", ""),
+        )
+
+        execution = onboard(aws)
+
+        assert [payload["approved"] for payload in aws.named("plan")] == [None, PLAN]
+        assert execution.output["decision"] == "approved"

@@ -25,7 +25,8 @@ MusterError
     ├── PlanUnusableError
     ├── WorldMovedError
     ├── LeaseHeldError
-    └── LeaseLostError
+    ├── LeaseLostError
+    └── ApprovalRefusedError
 """
 
 
@@ -138,3 +139,7 @@ class LeaseHeldError(StoppedError):
 
 class LeaseLostError(StoppedError):
     """This run may not write any more: the lease is another's, or could not be shown to be its own."""
+
+
+class ApprovalRefusedError(StoppedError):
+    """The answer to a request for approval is not taken; the message says why and what to do."""

@@ -4,15 +4,18 @@ Every method may raise a ``TransientError`` (the machine retries) or a ``Service
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
+from muster.domain.callers import StartRecord
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import Association, Membership, MembershipSummary
 from muster.domain.observed import Observed
 from muster.domain.organization import Account, OrganizationalUnit, OrganizationSummary
 from muster.domain.preflight_checks import Contacts, Trail
+from muster.domain.responders import Contacts as StoredContacts
 from muster.domain.responders import IncidentResponseTeam
 from muster.domain.stack_sets import Accounts, StackInstance, StackSet, StackSetOperation
 from muster.domain.team import TeamInMembership
@@ -195,6 +198,25 @@ class MembershipWriter(Protocol):
         ...
 
 
+class MembershipNarrowing(Protocol):
+    """Takes protection away from a membership: asked only for what a person has approved.
+
+    Each may raise DeniedError, RefusedError, AbsentError and NotYetConsistentError (the membership is not Active).
+    """
+
+    def cover_only_units(self, membership_id: str) -> None:
+        """Clear the flag that covers the entire organization; the listed units stay covered."""
+        ...
+
+    def remove_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        """Remove 1 to 5 units in one call."""
+        ...
+
+    def disable_triage(self, membership_id: str) -> None:
+        """Opt out of proactive response."""
+        ...
+
+
 class TeamReader(Protocol):
     """Reads the team of the membership: who needs no names reads the membership without it."""
 
@@ -236,6 +258,18 @@ class ResponderReader(Protocol):
 
     def team(self) -> IncidentResponseTeam:
         """Return the team. Raises NotConfiguredError, DesiredStateError; neither carries a value."""
+        ...
+
+    def contacts(self) -> StoredContacts:
+        """Return the team and the key of its digests. Raises as ``team`` does."""
+        ...
+
+
+class CalendarReader(Protocol):
+    """Reads change calendars."""
+
+    def state(self, calendar: str) -> str:
+        """Return OPEN or CLOSED, as the calendar says for now. Raises DeniedError, AbsentError."""
         ...
 
 
@@ -321,4 +355,83 @@ class RunDocuments(Protocol):
 
     def write_text(self, key: str, text: str) -> None:
         """Store a plain text."""
+        ...
+
+    def read_text(self, key: str) -> str | None:
+        """Return a text as it is stored, or None when there is none."""
+        ...
+
+
+# --- Approval by people -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as its bytes lie in the bucket, the opaque tag of its content, and the id of its version."""
+
+    body: bytes
+    tag: str
+    version: str
+
+
+class ConditionalDocuments(Protocol):
+    """Documents that several may write at once; keys are relative to the bucket. Each method may raise DeniedError."""
+
+    def read(self, key: str) -> StoredDocument | None:
+        """Return the newest version, or None when there is none."""
+        ...
+
+    def replace(self, key: str, text: str, tag: str | None) -> str:
+        """Write in place of the version of that tag (None: there must be none yet), and return the new tag.
+
+        Raises AlreadyThereError when somebody else's write came first. After a TransientError nobody knows whether it
+        was written.
+        """
+        ...
+
+    def put(self, key: str, text: str) -> None:
+        """Write whatever is there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete it; what is not there is deleted already."""
+        ...
+
+
+class EventHistory(Protocol):
+    """What AWS itself recorded of the calls in this account and Region."""
+
+    def starts(self, execution_arn: str, started_at: datetime) -> tuple[StartRecord, ...]:
+        """Return every record of a StartExecution that returned this execution, near the time when it began.
+
+        Empty as long as there is none: a record comes minutes after the call. Raises DeniedError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRecord:
+    """An execution as Step Functions describes it; ``input`` is the text that it was started with."""
+
+    status: str
+    started_at: datetime
+    input: str = field(repr=False)
+
+
+class ExecutionRecords(Protocol):
+    """Reads executions of the application's state machines."""
+
+    def find(self, execution_arn: str) -> ExecutionRecord | None:
+        """Return the execution, or None when there is no such one. Raises DeniedError."""
+        ...
+
+
+class TaskTokens(Protocol):
+    """Answers a state machine that waits."""
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        """Let the waiting task end with an output, and tell whether it still waited.
+
+        Raises DeniedError, RefusedError.
+        """
         ...

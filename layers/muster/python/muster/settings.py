@@ -64,6 +64,12 @@ class ScopingSettings(Settings):
     """Settings of Scoping."""
 
 
+class PlanSettings(Settings):
+    """Settings of Plan. A plan older than ``plan_max_age_seconds`` is not applied any more."""
+
+    plan_max_age_seconds: Annotated[int, Field(ge=60)]
+
+
 class ContactSetupSettings(Settings):
     """Settings of ContactSetup."""
 
@@ -96,3 +102,11 @@ class LeaseSettings(Settings):
 
 class ReportSettings(Settings):
     """Settings of Report."""
+
+
+class ApprovalSettings(Settings):
+    """Settings of Approval. ``own_roles`` are the names of the application's roles, with commas in between."""
+
+    deployment: str
+    plan_max_age_seconds: Annotated[int, Field(ge=1)]
+    own_roles: Annotated[str, Field(pattern=r"^[\w+=.@-]+(,[\w+=.@-]+)*$")]

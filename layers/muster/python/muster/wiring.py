@@ -1,14 +1,19 @@
 """The composition root: which adapter stands behind which port, for each function."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import boto3
 
+from muster.adapters.calendars import Calendars
 from muster.adapters.clients import CONFIG, Clients
 from muster.adapters.contacts import ContactsInParameterStore, ContactsNotStored
 from muster.adapters.containment_roles import ContainmentRoles
 from muster.adapters.documents import BucketDocuments
+from muster.adapters.lease import Executions, LeaseInBucket
 from muster.adapters.management import ManagementSurveyed, ManagementThroughRoles
 from muster.adapters.membership import Memberships, TeamOfMembership
 from muster.adapters.organizations import AccountFromEither, DelegationFromEither, Organizations
@@ -21,14 +26,17 @@ from muster.domain.desired import DesiredState, Mode
 from muster.domain.membership import Home
 from muster.domain.preflight_checks import Vantage
 from muster.errors import DesiredStateError, NotConfiguredError
+from muster.lease_ports import WriteFence
 from muster.messages.desired_state import InvalidDocumentError, load_stored
-from muster.messages.steps import DesiredReference
+from muster.messages.steps import DesiredReference, WritingRequest
 from muster.ports import ContactsReader, RunDocuments
 from muster.settings import (
     AssessSettings,
     ContactSetupSettings,
     ContainmentSettings,
+    LeaseSettings,
     MemberRepairSettings,
+    PlanSettings,
     PreflightSettings,
     ReportSettings,
     ScopingSettings,
@@ -38,7 +46,10 @@ from muster.settings import (
 from muster.steps.assess import Assess
 from muster.steps.contact_setup import ContactSetup
 from muster.steps.containment import Containment
+from muster.steps.gate import Gate, Looking, keep_proposals, open_granted
+from muster.steps.lease import Fence, Leasing
 from muster.steps.member_repair import MemberRepair
+from muster.steps.planning import Planning, proposals_key
 from muster.steps.preflight import Preflight
 from muster.steps.report import Report
 from muster.steps.scoping import Scoping
@@ -75,6 +86,30 @@ def read_desired(settings: Settings, reference: DesiredReference) -> DesiredStat
     except InvalidDocumentError as problem:
         raise DesiredStateError(f"{reference.key} in {settings.bucket} is not valid: {problem}") from None
     return desired if settings.keeps else replace(desired, mode=Mode.OBSERVE)
+
+
+@contextmanager
+def open_gate(settings: Settings, request: WritingRequest) -> Generator[Gate]:
+    """Return the gate of a step: that of its grant, or one that only looks and whose proposals are stored at the end.
+
+    Raises PlanUnusableError when the grant is gone or changed.
+    """
+    documents = _documents(settings)
+    if request.grant is not None:
+        yield open_granted(documents, request.step, request.grant.key, request.grant.sha256)
+        return
+    looking = Looking()
+    yield looking
+    keep_proposals(documents, proposals_key(request.run, request.round, request.step), looking)
+
+
+def build_planning(settings: PlanSettings) -> Planning:
+    """Wire Plan: nothing in it can write but to the bucket."""
+    return Planning(
+        documents=_documents(settings),
+        calendars=Calendars(_clients(settings)),
+        max_age=timedelta(seconds=settings.plan_max_age_seconds),
+    )
 
 
 def build_preflight(settings: PreflightSettings) -> Preflight:
@@ -132,9 +167,9 @@ def _preflight(
     )
 
 
-def build_sign_up(settings: SignUpSettings) -> SignUp:
+def build_sign_up(settings: SignUpSettings, request: WritingRequest) -> SignUp:
     """Wire SignUp."""
-    own = _clients(settings)
+    own = _clients(settings, request)
     reader = own.through(settings.management_reader_role_arn)
     memberships = Memberships(own, settings.region)
     return SignUp(
@@ -142,23 +177,28 @@ def build_sign_up(settings: SignUpSettings) -> SignUp:
         management=ManagementThroughRoles(reader, own.through(settings.management_onboarding_role_arn)),
         reader=memberships,
         writer=memberships,
+        narrowing=memberships,
         responders=_responders(own, settings.contacts_parameter),
         home=Home(settings.account_id, settings.region),
     )
 
 
-def build_scoping(settings: ScopingSettings) -> Scoping:
+def build_scoping(settings: ScopingSettings, request: WritingRequest) -> Scoping:
     """Wire Scoping. It runs after registration, so the application's own account may read the organization."""
-    own = _clients(settings)
+    own = _clients(settings, request)
     memberships = Memberships(own, settings.region)
     return Scoping(
-        organizations=Organizations(own), reader=memberships, writer=memberships, documents=_documents(settings)
+        organizations=Organizations(own),
+        reader=memberships,
+        writer=memberships,
+        narrowing=memberships,
+        documents=_documents(settings),
     )
 
 
-def build_contact_setup(settings: ContactSetupSettings) -> ContactSetup:
+def build_contact_setup(settings: ContactSetupSettings, request: WritingRequest) -> ContactSetup:
     """Wire ContactSetup."""
-    own = _clients(settings)
+    own = _clients(settings, request)
     team = TeamOfMembership(own, settings.region)
     return ContactSetup(
         responders=_responders(own, settings.contacts_parameter),
@@ -181,10 +221,10 @@ def build_assess(settings: AssessSettings) -> Assess:
     )
 
 
-def build_member_repair(settings: MemberRepairSettings) -> MemberRepair:
+def build_member_repair(settings: MemberRepairSettings, request: WritingRequest) -> MemberRepair:
     """Wire MemberRepair."""
     return MemberRepair(
-        roles=TriageRolesToBe(_clients(settings), f"{settings.deployment}-member-repair"),
+        roles=TriageRolesToBe(_clients(settings, request), f"{settings.deployment}-member-repair"),
         documents=_documents(settings),
         home=Home(settings.account_id, settings.region),
         deployment=settings.deployment,
@@ -192,9 +232,9 @@ def build_member_repair(settings: MemberRepairSettings) -> MemberRepair:
     )
 
 
-def build_containment(settings: ContainmentSettings) -> Containment:
+def build_containment(settings: ContainmentSettings, request: WritingRequest) -> Containment:
     """Wire Containment."""
-    own = _clients(settings)
+    own = _clients(settings, request)
     reader = own.through(settings.management_reader_role_arn)
     return Containment(
         reader=StackSets(reader),
@@ -203,6 +243,17 @@ def build_containment(settings: ContainmentSettings) -> Containment:
         documents=_documents(settings),
         template=read_template(),
     )
+
+
+def build_lease(settings: LeaseSettings) -> Leasing:
+    """Wire Lease."""
+    stepfunctions = _session(settings.region).client("stepfunctions", config=CONFIG)
+    return Leasing(_lease(settings), Executions(stepfunctions, settings.account_id))
+
+
+def build_fence(settings: Settings, execution: str) -> WriteFence:
+    """Wire the fence of one invocation: the execution has to hold the lease at each attempt at a write."""
+    return Fence(_lease(settings), execution, lambda: datetime.now(UTC))
 
 
 def build_report(settings: ReportSettings) -> Report:
@@ -216,8 +267,14 @@ def _session(region: str) -> boto3.Session:
     return boto3.Session(region_name=region)
 
 
-def _clients(settings: Settings) -> Clients:
-    return Clients(_session(settings.region), settings.account_id)
+def _clients(settings: Settings, request: WritingRequest | None = None) -> Clients:
+    """Return the function's own clients. Those of a step that can write stand behind the fence of its run."""
+    fence = None if request is None or request.execution is None else build_fence(settings, request.execution)
+    return Clients(_session(settings.region), settings.account_id, fence=fence)
+
+
+def _lease(settings: Settings) -> LeaseInBucket:
+    return LeaseInBucket(_session(settings.region).client("s3", config=CONFIG), settings.bucket, settings.account_id)
 
 
 def _responders(own: Clients, parameter: str) -> RespondersInParameterStore:

@@ -13,7 +13,7 @@ from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.responders import IncidentResponder, IncidentResponseTeam
 from muster.domain.team import TeamInMembership
 from muster.errors import DeniedError, NotYetConsistentError
-from muster.ports import MembershipReader, MembershipWriter, TeamReader, TeamWriter
+from muster.ports import MembershipNarrowing, MembershipReader, MembershipWriter, TeamReader, TeamWriter
 
 BATCH = 100
 TRIAGE = "Triage"
@@ -49,7 +49,7 @@ def _summary(item: Mapping[str, Any], asked: _Asked) -> MembershipSummary:
 
 
 @dataclass
-class Memberships(MembershipReader, MembershipWriter):
+class Memberships(MembershipReader, MembershipWriter, MembershipNarrowing):
     """Reads and writes the membership in its home Region; looks for others elsewhere.
 
     GetMembership returns the responders too: they are dropped here.
@@ -155,6 +155,23 @@ class Memberships(MembershipReader, MembershipWriter):
             membershipId=membership_id,
             membershipAccountsConfigurationsUpdate={"organizationalUnitsToAdd": list(unit_ids)},
         )
+
+    def cover_only_units(self, membership_id: str) -> None:
+        """Call UpdateMembership."""
+        self._update(
+            membershipId=membership_id, membershipAccountsConfigurationsUpdate={"coverEntireOrganization": False}
+        )
+
+    def remove_units(self, membership_id: str, unit_ids: Sequence[str]) -> None:
+        """Call UpdateMembership."""
+        self._update(
+            membershipId=membership_id,
+            membershipAccountsConfigurationsUpdate={"organizationalUnitsToRemove": list(unit_ids)},
+        )
+
+    def disable_triage(self, membership_id: str) -> None:
+        """Call UpdateMembership."""
+        self._update(membershipId=membership_id, optInFeatures=[{"featureName": TRIAGE, "isEnabled": False}])
 
     def set_tags(self, membership_arn: str, tags: Mapping[str, str]) -> None:
         """Call TagResource."""

@@ -170,6 +170,23 @@ def enable_triage(region: str, membership_id: str) -> str:
     return _update(region, membership_id, "--opt-in-features", "featureName=Triage,isEnabled=true")
 
 
+def disable_triage(region: str, membership_id: str) -> str:
+    """Opt the membership out of proactive response."""
+    return _update(region, membership_id, "--opt-in-features", "featureName=Triage,isEnabled=false")
+
+
+def cover_only_units(region: str, membership_id: str) -> str:
+    """Narrow the membership to the units that it lists."""
+    return _update(
+        region, membership_id, "--membership-accounts-configurations-update", "coverEntireOrganization=false"
+    )
+
+
+def remove_units(region: str, membership_id: str, unit_ids: Sequence[str]) -> str:
+    """Remove the units, five a call and one call a second, as the service allows."""
+    return _each_batch(region, membership_id, "organizationalUnitsToRemove", unit_ids)
+
+
 def cover_entire_organization(region: str, membership_id: str) -> str:
     """Widen the membership to every account."""
     return _update(region, membership_id, "--membership-accounts-configurations-update", "coverEntireOrganization=true")
@@ -177,11 +194,15 @@ def cover_entire_organization(region: str, membership_id: str) -> str:
 
 def add_units(region: str, membership_id: str, unit_ids: Sequence[str]) -> str:
     """Add the units, five a call and one call a second, as the service allows."""
+    return _each_batch(region, membership_id, "organizationalUnitsToAdd", unit_ids)
+
+
+def _each_batch(region: str, membership_id: str, member: str, unit_ids: Sequence[str]) -> str:
     return "; sleep 1; ".join(
         _update(
             region,
             membership_id,
-            *("--membership-accounts-configurations-update", f"organizationalUnitsToAdd={','.join(batch)}"),
+            *("--membership-accounts-configurations-update", f"{member}={','.join(batch)}"),
         )
         for batch in batches(unit_ids, MAX_UNITS_PER_UPDATE)
     )

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from muster.domain import stack_set_commands as commands
 from muster.domain.containment import ByHand, Inventory, Member, Observation, count_accounts
 from muster.domain.desired import (
-    ChangeKind,
     ContainmentRoles,
     DesiredContainment,
     DesiredStackSet,
     DesiredState,
     ExistingRoles,
 )
-from muster.domain.handoffs import ask_to_allow
 from muster.domain.observed import Known, Unknown
 from muster.domain.outcomes import Handoff, HandoffTo, Notice
+from muster.domain.remediation import NOBODY, Concern, Remediation, RemediationKind, Step, digest_accounts
 from muster.domain.stack_sets import (
     Accounts,
     InstanceStatus,
@@ -88,12 +87,8 @@ type Write = ActivateAccess | CreateStackSet | UpdateStackSet | CreateInstances 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done now: one write, or to wait, or neither; and what is left to people.
+    """What is to be done, one write at a time in this order, or to wait, or neither; and what is left to people."""
 
-    ``rest`` are the writes from this one on, for a handoff when the access does not allow them.
-    """
-
-    write: Write | None = None
     rest: tuple[Write, ...] = ()
     waiting_for: str | None = None
     handoffs: tuple[Handoff, ...] = ()
@@ -106,11 +101,7 @@ def accounts_to_look_at(desired: DesiredState, inventory: Inventory, seen: Obser
     None as long as no instance would be created whatever is found there.
     """
     wanted = desired.containment
-    undecided = seen.stack_set is None and (
-        wanted.roles is not ContainmentRoles.MANAGED
-        or bool(seen.others)
-        or not desired.applies_by_itself(ChangeKind.DEPLOY_CONTAINMENT_ROLE)
-    )
+    undecided = seen.stack_set is None and (wanted.roles is not ContainmentRoles.MANAGED or bool(seen.others))
     if undecided or find_going_on(seen.operations):
         return ()
     return tuple(sorted(each.id for each in _without_instance(wanted, inventory, seen)))
@@ -119,7 +110,7 @@ def accounts_to_look_at(desired: DesiredState, inventory: Inventory, seen: Obser
 def decide(
     desired: DesiredState, inventory: Inventory, seen: Observation, by_hand: ByHand, *, run: str, template: str
 ) -> Decision:
-    """Return the next write, one at a time and each once a run; nothing that replaces or deletes is among them."""
+    """Return the writes, each once a run; nothing that replaces or deletes is among them."""
     wanted = desired.containment
     if operation := find_going_on(seen.operations):
         return Decision(waiting_for=f"operation {operation.id} ({operation.action}) of {wanted.stack_set.name}")
@@ -138,17 +129,13 @@ def decide(
     if seen.stack_set and wanted.existing is ExistingRoles.STOP and not _is_ours(seen.stack_set, template):
         # Whatever it deploys, it is not what this version knows: nobody else gets it without a person.
         writes = ()
-    if writes and not desired.applies_by_itself(ChangeKind.DEPLOY_CONTAINMENT_ROLE):
-        what = "; ".join(describe(write, wanted.stack_set) for write in writes)
-        handoffs.append(ask_to_allow(desired, ChangeKind.DEPLOY_CONTAINMENT_ROLE, what))
-        writes = ()
     if any(isinstance(write, CreateInstances) for write in writes):
         obstacle = _find_obstacle(wanted, inventory, seen, by_hand)
         handoffs += obstacle
         writes = tuple(each for each in writes if not obstacle or isinstance(each, UpdateStackSet | RedriveInstances))
     made = {operation.id for operation in seen.operations}
     rest = tuple(write for write in writes if operation_id(run, write.purpose) not in made)
-    return Decision(rest[0] if rest else None, rest, handoffs=tuple(handoffs), notices=left.notices)
+    return Decision(rest=rest, handoffs=tuple(handoffs), notices=left.notices)
 
 
 def describe(write: Write, where: DesiredStackSet) -> str:
@@ -172,6 +159,48 @@ def describe(write: Write, where: DesiredStackSet) -> str:
         case RedriveInstances(accounts=accounts):
             whom = count_accounts(len(accounts.only)) if accounts.only else "all the accounts"
             return f"deploy the containment roles again to {whom} where it failed"
+    assert_never(write)
+
+
+def plan_write(write: Write, where: DesiredStackSet, *, target: str) -> Remediation:
+    """Return a write as a remediation. ``target`` is the root or unit below which the roles are asked for."""
+    before, after, concern = _ground(write, target)
+    return Remediation(
+        Step.CONTAINMENT,
+        RemediationKind.DEPLOY_CONTAINMENT_ROLE,
+        f"{write.purpose} of StackSet {where.name} in {where.region}",
+        before,
+        after,
+        describe(write, where),
+        "the containment roles are asked for",
+        concern=concern,
+        place=_ORDER.index(type(write)),
+    )
+
+
+_ORDER: Final = (ActivateAccess, CreateStackSet, UpdateStackSet, CreateInstances, RedriveInstances)
+
+
+def _ground(write: Write, target: str) -> tuple[str, str, Concern]:
+    match write:
+        case ActivateAccess():
+            return "not enabled", "enabled", NOBODY
+        case CreateStackSet(ec2_triage):
+            return "there is none", f"it exists, EC2 triage {'on' if ec2_triage else 'off'}", NOBODY
+        case UpdateStackSet(found, auto_deployment, ec2_triage):
+            before = f"automatic deployment {found.auto_deployment}, EC2 triage {found.has_ec2_triage}"
+            after = (
+                f"automatic deployment {found.auto_deployment or auto_deployment}, "
+                f"EC2 triage {found.has_ec2_triage or ec2_triage}"
+            )
+            return before, after, Concern(below=(target,)) if ec2_triage else NOBODY
+        case CreateInstances(_, below, Accounts(only, leave_out)):
+            but = f", but {count_accounts(len(leave_out))} ({digest_accounts(leave_out)})" if leave_out else ""
+            whom = f"{count_accounts(len(only))} ({digest_accounts(only)})" if only else f"all below {below}{but}"
+            return f"no instance in {whom}", f"an instance in {whom}", Concern(only=only, below=(below,))
+        case RedriveInstances(below, Accounts(only)):
+            whom = f"{count_accounts(len(only))} ({digest_accounts(only)})" if only else f"some below {below}"
+            return f"the last operation failed in {whom}", "deployed again", Concern(only=only, below=(below,))
     assert_never(write)
 
 

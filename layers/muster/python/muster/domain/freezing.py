@@ -53,9 +53,7 @@ def freeze_to_document(freeze: Freeze) -> dict[str, Any]:
     return {"schema": SCHEMA, "until": freeze.until.isoformat(), "reason": freeze.reason}
 
 
-def hold(
-    kind: RemediationKind, *, freeze: Observed[Freeze | None], window: Window | None, at: datetime
-) -> str | None:
+def hold(kind: RemediationKind, *, freeze: Observed[Freeze | None], window: Window | None, at: datetime) -> str | None:
     """Return why a write has to wait now, and what ends the wait; None when it need not.
 
     A freeze lets more coverage through; a closed or unknown window lets nothing through.

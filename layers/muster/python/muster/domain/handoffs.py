@@ -1,13 +1,16 @@
 """Steps that a run leaves to somebody else, with the reason and the way to do them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from muster.domain import commands
-from muster.domain.desired import ChangeKind, DesiredState, Mode
+from muster.domain.desired import DesiredState
 from muster.domain.membership import Home
 from muster.domain.outcomes import Handoff, HandoffTo
+from muster.domain.plan import SHORT, PlannedRemediation
+from muster.domain.remediation import RemediationKind
 from muster.domain.scope import EntireOrganization
+from muster.domain.scoping import name_some
 
 TEAM_FILE = (
     "team.json is a JSON list of the two to ten people in the contacts parameter, "
@@ -26,20 +29,36 @@ def place_commands(handoffs: Iterable[Handoff], *, management: str | None, home:
     return tuple(placed)
 
 
-def ask_to_allow(desired: DesiredState, kind: ChangeKind, what: str) -> Handoff:
-    """Leave a change to a person because the desired state does not let a run make it by itself."""
-    automatic = ", ".join(sorted(desired.automatic | {kind}))
-    if desired.mode is Mode.ENFORCE:
-        why = f"automatic does not list {kind}"
-        setting = f"automatic: [{automatic}]"
-    else:
-        why = f"mode is {desired.mode}, so nothing is changed without a person"
-        setting = f"mode: enforce and automatic: [{automatic}]"
+def ask_to_allow(desired: DesiredState, planned: Iterable[PlannedRemediation]) -> tuple[Handoff, ...]:
+    """Leave what was planned to a person, because the desired state lets no run make it; one step for each kind."""
+    by_kind: dict[RemediationKind, list[str]] = {}
+    for each in planned:
+        by_kind.setdefault(each.remediation.kind, []).append(each.remediation.what)
+    handoffs = []
+    for kind, what in by_kind.items():
+        listed = () if kind.reduces_protection else (kind.value,)
+        automatic = ", ".join(sorted({*desired.automatic, *listed}))
+        setting = "mode: propose" if kind.reduces_protection else f"mode: enforce and automatic: [{automatic}]"
+        handoffs.append(
+            Handoff(
+                HandoffTo.PERSON,
+                name_some(what),
+                f"mode is {desired.mode}, so nothing is changed without a person",
+                f"in the desired state set {setting}; then run: muster push FILE && muster onboard",
+            )
+        )
+    return tuple(handoffs)
+
+
+def ask_to_approve(sha256: str, planned: Sequence[PlannedRemediation]) -> Handoff:
+    """Leave the decision about a plan to people."""
+    name = sha256[:SHORT]
+    reasons = dict.fromkeys(reason for each in planned for reason in each.approval)
     return Handoff(
         HandoffTo.PERSON,
-        what,
-        why,
-        f"in the desired state set {setting}; then run: muster push FILE && muster onboard",
+        f"approve or reject plan {name}: {name_some([each.remediation.what for each in planned])}",
+        "; ".join(reasons),
+        f"muster plan --show {name}; then: muster approve {name}, or: muster reject {name} --reason TEXT",
     )
 
 

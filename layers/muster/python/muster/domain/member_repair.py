@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from muster.domain import commands
-from muster.domain.desired import ChangeKind, DesiredState, Mode
+from muster.domain.desired import ChangeKind
 from muster.domain.diagnosis import Cause, Coverage
 from muster.domain.membership import Home
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
+from muster.domain.remediation import Concern, Remediation, RemediationKind, Step, digest_accounts
 from muster.domain.scoping import name_some
 
 MAX_ACCOUNTS = 100
@@ -121,14 +122,26 @@ def describe_created(account_ids: Sequence[str]) -> tuple[Change, ...]:
     return (Change(ChangeKind.CREATE_TRIAGE_ROLE, _accounts(len(account_ids)), what),)
 
 
-def object_to_repair(desired: DesiredState, access: MemberAccess) -> str | None:
-    """Return why a run may not create the missing roles by itself; None when it may."""
+def plan_roles(missing: Sequence[str]) -> Remediation:
+    """Return the write that makes the role in all the accounts that lack it, each by itself."""
+    accounts = tuple(missing)
+    return Remediation(
+        Step.MEMBER_REPAIR,
+        RemediationKind.CREATE_TRIAGE_ROLE,
+        "triage role of members",
+        f"missing in {_accounts(len(accounts))} ({digest_accounts(accounts)})",
+        "there",
+        f"create the triage role in {name_some(accounts)}",
+        "the service covers no account without it",
+        Cause.ROLE_MISSING,
+        Concern(only=accounts),
+    )
+
+
+def object_to_repair(access: MemberAccess) -> str | None:
+    """Return why no run can create the missing roles; None when one can."""
     if access is not MemberAccess.REPAIR:
         return f"MemberAccess is {access}, so nothing may be written in the member accounts"
-    if desired.mode is not Mode.ENFORCE:
-        return f"mode is {desired.mode}, so nothing is changed without a person"
-    if not desired.applies_by_itself(ChangeKind.CREATE_TRIAGE_ROLE):
-        return f"automatic does not list {ChangeKind.CREATE_TRIAGE_ROLE}"
     return None
 
 

@@ -148,6 +148,24 @@ class ContainmentOutcome:
     document_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOutcome:
+    """What one round planned. ``verdict`` is a ``planning.Verdict``, ``plan`` the SHA-256 and name of the stored plan.
+
+    The grant and ``todo``, the steps that have something to do, are there when something may be written now; ``open``
+    counts the writes that the run has not made.
+    """
+
+    verdict: str
+    plan: str
+    grant_key: str | None
+    grant_sha256: str | None
+    todo: tuple[str, ...]
+    open: int
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+
+
 class ReportStatus(StrEnum):
     """How a run ended, in one word."""
 

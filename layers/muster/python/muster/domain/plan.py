@@ -20,7 +20,7 @@ SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """The accounts whose protection changes; ``key`` is where all are listed. ``number`` is None where it is unknown."""
+    """The accounts whose protection changes; ``key`` is where all are listed. ``number`` None: unknown."""
 
     number: int | None
     first: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ NOBODY_AFFECTED = Affected(0)
 
 @dataclass(frozen=True, slots=True)
 class PlannedRemediation:
-    """A write of the application. ``approval`` are the reasons why a person has to approve it, ``held`` why it waits."""
+    """A write of the application. ``approval`` are the reasons to ask a person for it, ``held`` why it waits."""
 
     remediation: Remediation
     affected: Affected = NOBODY_AFFECTED

@@ -1,6 +1,6 @@
 """From what the steps propose to one plan, and to what of it may be done now.
 
-Nothing here knows how a remediation was found: it is ordered, its accounts are counted, and it is said who has to agree.
+Nothing here knows how a remediation was found: it is ordered, its accounts are counted, and who has to agree is said.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ from muster.domain.observed import Known, Observed
 from muster.domain.outcomes import Handoff
 from muster.domain.plan import MAX_NAMED, Affected, LeftStep, Plan, PlannedRemediation
 from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
+from muster.domain.scoping import AFTER_CLEARING
 
 _STEPS = list(Step)
 _KINDS = list(RemediationKind)
@@ -36,7 +37,7 @@ class PlanAccount:
 class Ground:
     """What a plan stands on, besides the proposals.
 
-    ``accounts`` is None where they could not be listed yet, ``size`` counts the organization with its inactive accounts.
+    ``accounts`` is None where they could not be listed yet, ``size`` counts the organization, inactive ones included.
     ``sanctioned`` are the ids that people approved, ``done`` those that this run was granted before; ``touched`` and
     ``units`` are what those changed.
     """
@@ -138,9 +139,7 @@ def why_approval(kind: RemediationKind, desired: DesiredState) -> tuple[str, ...
     return ()
 
 
-def resolve(
-    concern: Concern, kind: RemediationKind, accounts: Sequence[PlanAccount] | None
-) -> tuple[str, ...]:
+def resolve(concern: Concern, kind: RemediationKind, accounts: Sequence[PlanAccount] | None) -> tuple[str, ...]:
     """Return the accounts that a concern means, sorted. One whose path is unknown may be below any unit."""
     if concern.only:
         return tuple(sorted(concern.only))
@@ -155,17 +154,16 @@ def resolve(
     )
 
 
-def _rank(remediation: Remediation) -> tuple[int, int, str, str]:
-    return _STEPS.index(remediation.step), _KINDS.index(remediation.kind), remediation.resource, remediation.id
+def _rank(remediation: Remediation) -> tuple[int, int, int, str, str]:
+    step, kind = _STEPS.index(remediation.step), _KINDS.index(remediation.kind)
+    return step, kind, remediation.place, remediation.resource, remediation.id
 
 
 def _affected(remediation: Remediation, accounts: tuple[str, ...], ground: Ground) -> Affected:
     concern = remediation.concern
     if ground.accounts is None and (concern.everyone or concern.below):
         return Affected(None)
-    return Affected(
-        len(accounts), accounts[:MAX_NAMED], affected_key(ground.run, ground.number) if accounts else None
-    )
+    return Affected(len(accounts), accounts[:MAX_NAMED], affected_key(ground.run, ground.number) if accounts else None)
 
 
 def affected_key(run: str, number: int) -> str:
@@ -226,9 +224,7 @@ class Decision:
         return tuple(each for each in Step if each in wanted)
 
 
-def decide(
-    plan: Plan, *, done: frozenset[str], applies: bool, only: frozenset[str] | None = None
-) -> Decision:
+def decide(plan: Plan, *, done: frozenset[str], applies: bool, only: frozenset[str] | None = None) -> Decision:
     """Return what may be done of a plan now: first what needs nobody, then the question about the rest.
 
     ``done`` were granted earlier in the run and are not tried twice; ``only`` limits the run to these writes.
@@ -259,10 +255,6 @@ def _additions_first(granted: tuple[PlannedRemediation, ...]) -> tuple[PlannedRe
     return tuple(each for each in granted if not adds or each.remediation.kind not in later)
 
 
-AFTER_CLEARING = "not in the membership, and refused while it covers the entire organization"
-"""The ground of a unit that AWS takes only after the flag of the entire organization is cleared."""
-
-
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A write that was planned and does not fit the world any more."""
@@ -282,7 +274,10 @@ def find_moved(
     present = {each.id for each in fresh}
     by_target: dict[tuple[str, str], Remediation] = {each.remediation.target: each.remediation for each in fresh}
     return tuple(
-        Moved(each.remediation, f"{by_target[each.remediation.target].before} → {by_target[each.remediation.target].after}")
+        Moved(
+            each.remediation,
+            f"{by_target[each.remediation.target].before} → {by_target[each.remediation.target].after}",
+        )
         for each in agreed
         if each.id not in present and each.id not in done and each.remediation.target in by_target
     )

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from muster.domain import commands, stack_set_commands
 from muster.domain.containment import CONTAINMENT_ROLE, EXECUTION_ROLE
-from muster.domain.desired import ChangeKind, ContainmentRoles, DesiredState, ExistingRoles
+from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
 from muster.domain.membership import OPT_IN_REGIONS, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.organization import Account, AccountState, OrganizationSummary
@@ -387,7 +387,7 @@ def _cloudtrail_trail(_: DesiredState, seen: Seen, __: Vantage) -> Check:
 
 def _contacts(desired: DesiredState, seen: Seen, _: Vantage) -> Check:
     check, push = CheckId.CONTACTS, "muster push FILE"
-    creates = desired.applies_by_itself(ChangeKind.SIGN_UP) and not isinstance(seen.memberships, MembershipFound)
+    creates = desired.mode is not Mode.OBSERVE and not isinstance(seen.memberships, MembershipFound)
     severity = BLOCKER if creates else WARNING
     if isinstance(seen.contacts, Unknown):
         # Sign-up reads the contacts themselves before its first write, so this look need not stop it.

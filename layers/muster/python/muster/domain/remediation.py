@@ -1,6 +1,6 @@
 """One write that would bring the world nearer to what is asked for: what it changes, from what, to what, for whom.
 
-There is no kind for what ends the membership, nor for what is Unknown: a remediation that cannot be said cannot be made.
+There is no kind for what ends the membership, nor for what is Unknown: what cannot be said cannot be made.
 """
 
 import hashlib
@@ -91,6 +91,7 @@ class Remediation:
     reason: str
     cause: str | None = None
     concern: Concern = NOBODY
+    place: int = 0
 
     @property
     def id(self) -> str:
@@ -117,6 +118,7 @@ def to_document(remediation: Remediation) -> dict[str, Any]:
         "what": remediation.what,
         "reason": remediation.reason,
         "cause": remediation.cause,
+        "place": remediation.place,
         "concern": {"only": list(concern.only), "everyone": concern.everyone, "below": list(concern.below)},
     }
 
@@ -134,6 +136,7 @@ def from_document(document: Mapping[str, Any]) -> Remediation:
         reason=document["reason"],
         cause=document["cause"],
         concern=Concern(tuple(concern["only"]), concern["everyone"], tuple(concern["below"])),
+        place=document["place"],
     )
     if found.id != document["id"]:
         raise ValueError(f"remediation {document['id']} is not what its id says")

@@ -52,3 +52,11 @@ class IncidentResponder:
 
 
 type IncidentResponseTeam = tuple[IncidentResponder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The team that is asked for, and the key of the digests that stand for people in plans. Nothing of it is shown."""
+
+    team: IncidentResponseTeam = field(repr=False)
+    key: bytes = field(repr=False)

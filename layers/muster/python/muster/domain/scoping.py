@@ -1,13 +1,18 @@
-"""From units as an operator writes them to what the membership still lacks. Nothing here ever removes."""
+"""From units as an operator writes them to the writes that bring the membership's scope there.
+
+What takes units away, or narrows the membership to units, names the accounts that would lose their coverage.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from muster.domain.membership import MAX_UNITS_PER_UPDATE, Membership
-from muster.domain.organization import OrganizationalUnit
+from muster.domain.membership import Membership
+from muster.domain.organization import Account, AccountState, OrganizationalUnit
 from muster.domain.outcomes import Notice
+from muster.domain.remediation import EVERYONE, Concern, Remediation, RemediationKind, Step, digest_accounts
 from muster.domain.scope import EntireOrganization, OrganizationalUnits, Scope
 
 MAX_NAMED = 20
@@ -73,31 +78,13 @@ def drop_nested(units: Iterable[OrganizationalUnit]) -> tuple[OrganizationalUnit
     return OrganizationalUnits(frozenset(by_id) - {unit.id for unit in nested}), tuple(nested)
 
 
-@dataclass(frozen=True, slots=True)
-class UnitBatch:
-    """The next units to add, at most five, and how many are left after them."""
-
-    unit_ids: tuple[str, ...]
-    remaining: int
-
-
-def next_batch(scope: OrganizationalUnits, membership: Membership, cursor: str | None) -> UnitBatch:
-    """Return the first units that the membership lacks and that were not sent yet, in the order of their ids.
-
-    The membership shows an addition late, so ``cursor`` tells what was sent rather than what is seen.
-    """
-    missing = find_missing(scope, membership)
-    unsent = [unit_id for unit_id in missing if cursor is None or unit_id > cursor]
-    return UnitBatch(tuple(unsent[:MAX_UNITS_PER_UPDATE]), max(0, len(unsent) - MAX_UNITS_PER_UPDATE))
-
-
 def find_missing(scope: OrganizationalUnits, membership: Membership) -> tuple[str, ...]:
     """Return the units asked for that the membership does not list, sorted."""
     return tuple(sorted(scope.unit_ids - membership.unit_ids))
 
 
 def note_scope(scope: Scope, membership: Membership, nested: Sequence[NestedUnit]) -> tuple[Notice, ...]:
-    """Say what the membership has beyond what was asked for; taking it away is left to a person."""
+    """Say what need not be listed."""
     notices = [
         Notice(
             f"unit {unit.name} ({unit.id}) is listed twice over",
@@ -105,32 +92,12 @@ def note_scope(scope: Scope, membership: Membership, nested: Sequence[NestedUnit
         )
         for unit in nested
     ]
-    if isinstance(scope, EntireOrganization):
-        if membership.unit_ids:
-            notices.append(
-                Notice(
-                    "the membership also lists single units",
-                    f"{name_some(sorted(membership.unit_ids))}; the entire organization is asked for, and removing "
-                    f"them is left to a person",
-                )
-            )
-        return tuple(notices)
-    if membership.covers_entire_organization:
+    if isinstance(scope, EntireOrganization) and membership.unit_ids:
         notices.append(
             Notice(
-                "the membership covers the entire organization, though only units are asked for",
-                "narrowing it takes protection away, so it is left to a person; no unit is added meanwhile, "
-                "because AWS does not document what units mean beside the entire organization",
-                needs_person=True,
-            )
-        )
-    if extra := membership.unit_ids - scope.unit_ids - {unit.id for unit in nested}:
-        notices.append(
-            Notice(
-                "the membership has units that are not asked for",
-                f"{name_some(sorted(extra))}; removing a unit takes its accounts out of coverage, "
-                f"so it is left to a person",
-                needs_person=True,
+                "the membership also lists single units",
+                f"{name_some(sorted(membership.unit_ids))}; the entire organization is asked for, and they change "
+                f"nothing beside it",
             )
         )
     return tuple(notices)
@@ -167,3 +134,110 @@ def scope_from_document(document: Mapping[str, Any]) -> Scope:
 def nested_from_document(document: Mapping[str, Any]) -> tuple[NestedUnit, ...]:
     """Return the dropped units that ``scope_to_document`` wrote."""
     return tuple(NestedUnit(each["id"], each["name"], each["within"]) for each in document["nested"])
+
+
+AFTER_CLEARING = "not in the membership, and refused while it covers the entire organization"
+"""The ground of a unit that AWS takes only after the flag of the entire organization is cleared."""
+
+_ASKED = "the desired state asks for it"
+
+
+def plan_whole(membership: Membership) -> Remediation:
+    """Return the write that covers every account."""
+    return Remediation(
+        Step.SCOPING,
+        RemediationKind.ADD_UNIT,
+        membership.id,
+        "covers single units",
+        "covers the entire organization",
+        "cover the entire organization",
+        _ASKED,
+        "unit_missing",
+        EVERYONE,
+    )
+
+
+def plan_addition(unit_id: str, *, after_clearing: bool) -> Remediation:
+    """Return the write that adds a unit."""
+    return Remediation(
+        Step.SCOPING,
+        RemediationKind.ADD_UNIT,
+        unit_id,
+        AFTER_CLEARING if after_clearing else "not in the membership",
+        "in the membership",
+        f"add unit {unit_id}",
+        _ASKED,
+        "unit_missing",
+        Concern(below=(unit_id,)),
+    )
+
+
+def plan_clearing(
+    membership: Membership, scope: OrganizationalUnits, accounts: Sequence[Account], *, gap: Sequence[str]
+) -> Remediation:
+    """Return the write that narrows the membership to its units.
+
+    ``gap`` are the units that AWS takes only afterwards: until they are added nobody below them is covered.
+    """
+    kept = membership.unit_ids | scope.unit_ids
+    losing = find_losing(accounts, None, kept)
+    after = f"covers {len(kept)} units"
+    what = f"stop covering the entire organization, keep {len(kept)} units"
+    if gap:
+        after += f"; AWS refuses {len(gap)} of them beside the flag, so between two calls nobody below them is covered"
+        what += f"; for some seconds nobody below {name_some(gap)} is covered, for AWS takes these only afterwards"
+    return Remediation(
+        Step.SCOPING,
+        RemediationKind.CLEAR_ENTIRE_ORGANIZATION,
+        membership.id,
+        f"covers the entire organization; {_name_losing(losing)} outside of the units that stay",
+        after,
+        what,
+        "the desired state asks for units only",
+        "covered_out_of_scope",
+        Concern(only=losing),
+    )
+
+
+def plan_removal(unit_id: str, scope: OrganizationalUnits, accounts: Sequence[Account]) -> Remediation:
+    """Return the write that takes a unit out of the membership."""
+    losing = find_losing(accounts, unit_id, scope.unit_ids)
+    return Remediation(
+        Step.SCOPING,
+        RemediationKind.REMOVE_UNIT,
+        unit_id,
+        f"in the membership; {_name_losing(losing)} below it and below no unit that stays",
+        "not in the membership",
+        f"remove unit {unit_id}",
+        "the desired state does not ask for it",
+        "covered_out_of_scope",
+        Concern(only=losing),
+    )
+
+
+def find_extra(scope: OrganizationalUnits, membership: Membership, nested: Sequence[NestedUnit]) -> tuple[str, ...]:
+    """Return the units of the membership that nobody asked for, sorted."""
+    return tuple(sorted(membership.unit_ids - scope.unit_ids - {unit.id for unit in nested}))
+
+
+def find_losing(accounts: Sequence[Account], unit_id: str | None, kept: AbstractSet[str]) -> tuple[str, ...]:
+    """Return the accounts below a unit (None: all there are) and below none of the kept ones, sorted.
+
+    One whose path could not be read is among them: it may be the one that loses.
+    """
+    return tuple(
+        sorted(
+            each.id
+            for each in accounts
+            if each.state in (AccountState.ACTIVE, AccountState.UNDOCUMENTED)
+            and (
+                each.ancestors is None
+                or ((unit_id is None or unit_id in each.ancestors) and kept.isdisjoint(each.ancestors))
+            )
+        )
+    )
+
+
+def _name_losing(account_ids: tuple[str, ...]) -> str:
+    number = f"{len(account_ids):,} {'account is' if len(account_ids) == 1 else 'accounts are'}"
+    return f"{number} ({digest_accounts(account_ids)})"

@@ -8,17 +8,20 @@ from enum import StrEnum
 from typing import assert_never
 
 from muster.domain import commands
-from muster.domain.desired import DesiredMembership
+from muster.domain.desired import DesiredMembership, DesiredState
 from muster.domain.membership import (
     ACTIVE,
     SERVICE_PRINCIPAL,
     SUPPORTED_REGIONS,
     TRIAGE_ROLE_NAME,
     Home,
+    Membership,
     MembershipSummary,
 )
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import Handoff, HandoffTo
+from muster.domain.remediation import EVERYONE, NOBODY, Remediation, RemediationKind, Step
+from muster.domain.scope import EntireOrganization
 from muster.domain.service_terms import TERMS
 
 type MembershipView = Observed[tuple[MembershipSummary, ...]]
@@ -144,6 +147,20 @@ class Lack:
             case Prerequisite.DELEGATED_ADMINISTRATOR:
                 return self.designated
         assert_never(self.prerequisite)
+
+    @property
+    def remediation(self) -> Remediation:
+        """The write that makes it so."""
+        return Remediation(
+            Step.SIGN_UP,
+            RemediationKind.SIGN_UP,
+            self.resource,
+            "absent",
+            "there",
+            self.what,
+            "Security Incident Response needs it in the management account",
+            place=list(Prerequisite).index(self.prerequisite),
+        )
 
     def hand_off(self, why: str) -> Handoff:
         """Leave the step to the team of the management account, reading first where it could not be read here."""
@@ -279,6 +296,71 @@ def client_token(organization_id: str, home: Home, name: str, generation: int) -
     """
     parts = json.dumps([organization_id, home.account_id, home.region, name, generation])
     return hashlib.sha256(parts.encode()).hexdigest()[:64]
+
+
+def plan_creation(desired: DesiredState, home: Home) -> Remediation:
+    """Return the write that makes the membership."""
+    entire = isinstance(desired.scope, EntireOrganization)
+    covers = "the entire organization" if entire else "no unit yet"
+    triage = "on" if desired.proactive_response else "off"
+    return Remediation(
+        Step.SIGN_UP,
+        RemediationKind.SIGN_UP,
+        str(home),
+        "no Active membership",
+        f"membership {desired.membership.name}, covers {covers}, proactive response {triage}",
+        f"create the membership in {home}",
+        "the organization has none",
+        concern=EVERYONE if entire else NOBODY,
+        place=len(Prerequisite),
+    )
+
+
+def plan_settings(desired: DesiredState, membership: Membership) -> tuple[Remediation, ...]:
+    """Return the writes that bring the settings of a membership to what is asked for; what is unknown has none."""
+    found = []
+    if membership.name != desired.membership.name:
+        found.append(
+            _setting(
+                membership,
+                RemediationKind.SET_NAME,
+                (f"named {membership.name}", f"named {desired.membership.name}"),
+                f"rename the membership to {desired.membership.name}",
+            )
+        )
+    match desired.proactive_response, membership.triage_enabled:
+        case True, False:
+            found.append(
+                _setting(membership, RemediationKind.ENABLE_TRIAGE, ("off", "on"), "enable proactive response")
+            )
+        case False, True:
+            found.append(
+                _setting(membership, RemediationKind.DISABLE_TRIAGE, ("on", "off"), "switch proactive response off")
+            )
+        case _:
+            pass
+    return tuple(found)
+
+
+def _setting(membership: Membership, kind: RemediationKind, ground: tuple[str, str], what: str) -> Remediation:
+    before, after = ground
+    concern = EVERYONE if kind.reduces_protection else NOBODY
+    why = "the desired state asks for it"
+    return Remediation(Step.SIGN_UP, kind, membership.id, before, after, what, why, concern=concern)
+
+
+def plan_tags(membership: Membership, missing: Mapping[str, str], found: Mapping[str, str]) -> Remediation:
+    """Return the write that sets our tags. Their values stay out of plans, so their digests stand for them."""
+    keys = sorted(missing)
+    before = ", ".join(f"{key} {_digest(found[key]) if key in found else 'absent'}" for key in keys)
+    after = ", ".join(f"{key} {_digest(missing[key])}" for key in keys)
+    what = f"set the tags {', '.join(keys)}"
+    why = "the desired state asks for it"
+    return Remediation(Step.SIGN_UP, RemediationKind.SET_TAGS, membership.id, before, after, what, why)
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:8]
 
 
 def differing_tags(wanted: Sequence[tuple[str, str]], found: Mapping[str, str]) -> dict[str, str]:

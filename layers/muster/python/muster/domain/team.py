@@ -4,15 +4,18 @@ People are called by their place, in the team that is asked for (primary, second
 the membership as the service lists it: no text here has a value of anybody.
 """
 
+import hashlib
+import hmac
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from muster.domain.desired import ChangeKind, DesiredState
-from muster.domain.handoffs import ask_to_allow, ask_to_edit_team
+from muster.domain.handoffs import ask_to_edit_team
 from muster.domain.membership import Home
 from muster.domain.observed import Observed
 from muster.domain.outcomes import Change, Handoff, Notice
+from muster.domain.remediation import Remediation, RemediationKind, Step
 from muster.domain.responders import MAX_TEAM, MIN_TEAM, IncidentResponder, IncidentResponseTeam
 
 
@@ -26,7 +29,7 @@ class TeamInMembership:
 
 @dataclass(frozen=True, slots=True)
 class TeamDecision:
-    """What is to be done about a team. ``team`` is the whole list to write, and None when there is nothing to write.
+    """What is done about a team. ``team`` is the whole list to write, and None when there is nothing to write.
 
     ``changes`` are those that the one write makes.
     """
@@ -55,42 +58,90 @@ class _Added:
     too_many: tuple[int, ...]
 
 
-def decide_team(
-    wanted: IncidentResponseTeam,
-    found: IncidentResponseTeam,
-    *,
-    desired: DesiredState,
-    membership_id: str,
-    home: Home,
-) -> TeamDecision:
-    """Compare by e-mail address and add what is missing, as far as the desired state lets a run do so by itself.
+@dataclass(frozen=True, slots=True)
+class TeamDifference:
+    """What a team lacks, not yet decided: at most one update and one addition, and what a person has to settle.
 
-    The service replaces the whole list, so everybody who is there stays in it. A different order is no difference.
+    The team is the membership's own where neither is made: everybody who is there stays in it.
     """
-    may_update = desired.applies_by_itself(ChangeKind.UPDATE_RESPONDER)
-    may_add = desired.applies_by_itself(ChangeKind.ADD_RESPONDER)
+
+    found: IncidentResponseTeam
+    updated: IncidentResponseTeam
+    added: tuple[tuple[int, IncidentResponder], ...]
+    update: Remediation | None
+    addition: Remediation | None
+    left: tuple[tuple[str, str], ...]
+    notices: tuple[Notice, ...]
+
+
+def compare_team(
+    wanted: IncidentResponseTeam, found: IncidentResponseTeam, *, membership_id: str, key: bytes
+) -> TeamDifference:
+    """Compare by e-mail address. A different order is no difference.
+
+    ``key`` makes the digests that stand for both teams in a plan, so that nobody finds a person by trying addresses.
+    """
     updated = _update(wanted, found)
-    kept = updated.people if may_update else found
-    added = _add(wanted, kept)
-    team = (*kept, *(person for _, person in added.people)) if may_add else kept
-    additions = tuple(f"add responder {number}" for number, _ in added.people)
+    added = _add(wanted, updated.people)
+    ground = f"team {_digest(found, key)}"
 
-    def change(kind: ChangeKind, details: tuple[str, ...]) -> tuple[Change, ...]:
-        return tuple(Change(kind, membership_id, detail) for detail in details)
+    def plan(kind: RemediationKind, after: IncidentResponseTeam, what: str) -> Remediation:
+        goal = f"team {_digest(after, key)}"
+        return Remediation(
+            Step.CONTACT_SETUP, kind, membership_id, ground, goal, what, "the contacts of the desired state differ"
+        )
 
-    changes = change(ChangeKind.UPDATE_RESPONDER, updated.details if may_update else ())
-    changes += change(ChangeKind.ADD_RESPONDER, additions if may_add else ())
-    handoffs = [ask_to_edit_team(home, membership_id, what, why) for what, why in _left_to_people(updated, added)]
-    if updated.details and not may_update:
-        handoffs.append(ask_to_allow(desired, ChangeKind.UPDATE_RESPONDER, "; ".join(updated.details)))
-    if additions and not may_add:
-        handoffs.append(ask_to_allow(desired, ChangeKind.ADD_RESPONDER, "; ".join(additions)))
+    whole = (*updated.people, *(person for _, person in added.people))
+    return TeamDifference(
+        found=found,
+        updated=updated.people,
+        added=added.people,
+        update=plan(RemediationKind.UPDATE_RESPONDER, updated.people, "; ".join(updated.details))
+        if updated.details
+        else None,
+        addition=plan(
+            RemediationKind.ADD_RESPONDER, whole, "; ".join(f"add responder {number}" for number, _ in added.people)
+        )
+        if added.people
+        else None,
+        left=tuple(_left_to_people(updated, added)),
+        notices=_note(wanted, found, added),
+    )
+
+
+def decide_team(
+    difference: TeamDifference, granted: frozenset[RemediationKind], *, membership_id: str, home: Home
+) -> TeamDecision:
+    """Return the whole list to write for the kinds of change that are granted: the service replaces all of it."""
+    updates = difference.update if RemediationKind.UPDATE_RESPONDER in granted else None
+    adds = difference.addition if RemediationKind.ADD_RESPONDER in granted else None
+    kept = difference.updated if updates else difference.found
+    names = {person.name.casefold() for person in kept}
+    # Without the update somebody may still have the name that an added person needs.
+    added = [person for _, person in difference.added if adds and person.name.casefold() not in names]
+    team = (*kept, *added)
+    changes = tuple(
+        Change(each.kind, membership_id, detail)
+        for each in (updates, adds)
+        if each and (each is updates or added)
+        for detail in each.what.split("; ")
+    )
+    handoffs = [ask_to_edit_team(home, membership_id, what, why) for what, why in difference.left]
     if changes and not MIN_TEAM <= len(team) <= MAX_TEAM:
         what = "; ".join(each.detail for each in changes)
         why = f"the team would have {len(team)} people, and the service takes {MIN_TEAM} to {MAX_TEAM}"
         handoffs.append(ask_to_edit_team(home, membership_id, what, why))
         changes = ()
-    return TeamDecision(team if changes else None, changes, tuple(handoffs), _note(wanted, found, added))
+    return TeamDecision(team if changes else None, changes, tuple(handoffs), difference.notices)
+
+
+def _digest(team: IncidentResponseTeam, key: bytes) -> str:
+    """Return twelve digits for a team, in whatever order its people are."""
+    people = sorted(
+        json.dumps([person.name, person.job_title, person.email, sorted(person.hears)], ensure_ascii=False)
+        for person in team
+    )
+    return hmac.new(key, json.dumps(people).encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def is_same_team(one: IncidentResponseTeam, other: IncidentResponseTeam) -> bool:

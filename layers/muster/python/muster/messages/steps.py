@@ -5,11 +5,12 @@ survive an upgrade; there is only one so far.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from muster.domain.outcomes import AssessCursor, Change, Handoff, Notice
+from muster.domain.outcomes import AssessCursor, Change, Handoff, Notice, PlanOutcome
+from muster.domain.remediation import Step
 from muster.messages.preflight import CheckedItem
 
 
@@ -46,6 +47,28 @@ class StepRequest(Message):
     desired: DesiredReference
 
 
+class GrantReference(BaseModel):
+    """Where the grant of a round lies, and its SHA-256."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class WritingRequest(StepRequest):
+    """What a step that can write is told besides: without a grant it only looks, and proposes to the plan of its round.
+
+    ``execution`` is the ARN of the run, in whose name the lease is held.
+    """
+
+    step: ClassVar[Step]
+
+    round: Annotated[int, Field(ge=1)] = 1
+    grant: GrantReference | None = None
+    execution: str | None = None
+
+
 class PreflightRequest(StepRequest):
     """Input of Preflight. ``stops`` is False for somebody who only asks: then a blocker is no error."""
 
@@ -62,11 +85,13 @@ class PreflightResponse(Message):
     accepted: tuple[str, ...]
 
 
-class SignUpRequest(StepRequest):
+class SignUpRequest(WritingRequest):
     """Input of SignUp; ``last_attempt`` says that nobody will wait any longer.
 
     ``accept_unknown`` names the checks whose unknown outcome a person has accepted for this run.
     """
+
+    step = Step.SIGN_UP
 
     attempt: Annotated[int, Field(ge=0)] = 0
     last_attempt: bool = False
@@ -83,8 +108,10 @@ class SignUpResponse(Message):
     waiting_for: str | None
 
 
-class ScopingRequest(StepRequest):
+class ScopingRequest(WritingRequest):
     """Input of Scoping; ``cursor`` is the last unit that an earlier pass of this run has sent."""
+
+    step = Step.SCOPING
 
     membership_id: str
     cursor: str | None = None
@@ -102,8 +129,10 @@ class ScopingResponse(Message):
     notices: tuple[Notice, ...]
 
 
-class ContactSetupRequest(StepRequest):
+class ContactSetupRequest(WritingRequest):
     """Input of ContactSetup."""
+
+    step = Step.CONTACT_SETUP
 
     membership_id: str
 
@@ -140,8 +169,10 @@ class AssessResponse(Message):
     unread_triage_roles: int
 
 
-class MemberRepairRequest(StepRequest):
+class MemberRepairRequest(WritingRequest):
     """Input of MemberRepair; ``cursor`` is the last account of the pass before."""
+
+    step = Step.MEMBER_REPAIR
 
     assessment_key: str
     cursor: str | None = None
@@ -157,8 +188,10 @@ class MemberRepairResponse(Message):
     repaired: int
 
 
-class ContainmentRequest(StepRequest):
+class ContainmentRequest(WritingRequest):
     """Input of Containment; ``last_attempt`` says that nobody will wait any longer."""
+
+    step = Step.CONTAINMENT
 
     at: AwareDatetime
     assessment_key: str
@@ -175,6 +208,47 @@ class ContainmentResponse(Message):
     notices: tuple[Notice, ...]
     counts: dict[str, int]
     document_key: str | None
+
+
+class PlanRequest(StepRequest):
+    """Input of Plan. ``plan`` limits the run to that one, ``approved`` is the one that people approved in it."""
+
+    round: Annotated[int, Field(ge=1)]
+    at: AwareDatetime
+    membership_id: str | None
+    assessment_key: str | None
+    applies: bool = True
+    plan: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    approved: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    handoffs: tuple[Handoff, ...] = ()
+
+
+class PlanResponse(Message):
+    """Output of Plan: the plan's name, what becomes of it, and what may be written now."""
+
+    verdict: str
+    plan: str
+    grant: GrantReference | None
+    todo: tuple[str, ...]
+    open: int
+    handoffs: tuple[Handoff, ...]
+    notices: tuple[Notice, ...]
+
+    @classmethod
+    def from_outcome(cls, outcome: PlanOutcome) -> Self:
+        """Build the response; a grant is its place and its digest together."""
+        grant = None
+        if outcome.grant_key and outcome.grant_sha256:
+            grant = GrantReference(key=outcome.grant_key, sha256=outcome.grant_sha256)
+        return cls(
+            verdict=outcome.verdict,
+            plan=outcome.plan,
+            grant=grant,
+            todo=outcome.todo,
+            open=outcome.open,
+            handoffs=outcome.handoffs,
+            notices=outcome.notices,
+        )
 
 
 class ReportRequest(StepRequest):

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from muster.domain.desired import DesiredState
 from muster.domain.handoffs import ask_to_edit_team
 from muster.domain.membership import ACTIVE, Home
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import ContactSetupOutcome, Notice
 from muster.domain.responders import IncidentResponseTeam
-from muster.domain.team import TeamDecision, TeamInMembership, decide_team, is_same_team
+from muster.domain.team import TeamDecision, TeamInMembership, compare_team, decide_team, is_same_team
 from muster.errors import AbsentError, DeniedError, NotYetConsistentError, ServiceAnswerError, UnavailableError
 from muster.ports import ResponderReader, TeamReader, TeamWriter
+from muster.steps.gate import Gate
 from muster.steps.reading import observe
 
 MAX_LOOKS = 5
@@ -26,23 +26,27 @@ class ContactSetup:
     writer: TeamWriter
     home: Home
 
-    def apply(self, desired: DesiredState, *, membership_id: str) -> ContactSetupOutcome:
+    def apply(self, gate: Gate, *, membership_id: str) -> ContactSetupOutcome:
         """Make at most one UpdateMembership, of a team that was the same in two readings right before.
 
         Raises NotConfiguredError or DesiredStateError for contacts that are not usable, UnavailableError while
         somebody else writes the team.
         """
-        wanted = observe(self.responders.team)
-        if isinstance(wanted, Unknown):
-            return _left(Notice("the contacts could not be read", wanted.why, needs_person=True))
+        contacts = observe(self.responders.contacts)
+        if isinstance(contacts, Unknown):
+            return _left(Notice("the contacts could not be read", contacts.why, needs_person=True))
         found = self._read(membership_id)
         for _ in range(MAX_LOOKS):
             if isinstance(found, Unknown):
                 why = f"{found.why}; nothing was changed"
                 return _left(Notice("the membership's team is unknown", why, needs_person=True))
-            decision = decide_team(
-                wanted.value, found.value, desired=desired, membership_id=membership_id, home=self.home
+            difference = compare_team(
+                contacts.value.team, found.value, membership_id=membership_id, key=contacts.value.key
             )
+            granted = frozenset(
+                each.kind for each in (difference.update, difference.addition) if each and gate.takes(each)
+            )
+            decision = decide_team(difference, granted, membership_id=membership_id, home=self.home)
             if decision.team is None:
                 return ContactSetupOutcome((), decision.handoffs, decision.notices)
             before, found = found, self._read(membership_id)

@@ -26,6 +26,7 @@ from muster.domain.containment_writes import (
     decide,
     describe,
     hand_over,
+    plan_write,
 )
 from muster.domain.desired import ChangeKind, ContainmentRoles, DesiredStackSet, DesiredState
 from muster.domain.handoffs import place_commands
@@ -40,6 +41,7 @@ from muster.errors import (
     ServiceAnswerError,
 )
 from muster.ports import ContainmentRoleReader, RunDocuments, StackSetReader, StackSetWriter
+from muster.steps.gate import Gate
 
 LATEST_KEY = "containment/latest.json"
 MAX_ROLE_READS = 200
@@ -57,9 +59,9 @@ class Containment:
     template: str
 
     def apply(
-        self, desired: DesiredState, *, run: str, at: datetime, assessment_key: str, last_attempt: bool
+        self, desired: DesiredState, gate: Gate, *, run: str, at: datetime, assessment_key: str, last_attempt: bool
     ) -> ContainmentOutcome:
-        """Bring the StackSet one write nearer to what is asked for, and say what each account has of the roles.
+        """Bring the StackSet one write nearer to what is asked for, or say what each account has of the roles.
 
         On the last attempt nobody waits any longer, so what is there is judged as it is. Raises
         ImplausibleInventoryError when the accounts of this run's assessment are gone.
@@ -76,11 +78,13 @@ class Containment:
         if more:
             return ContainmentOutcome(more=True)
         decision = decide(desired, inventory, seen, by_hand, run=run, template=self.template)
+        target = desired.containment.canary_unit or inventory.root_id or ""
+        granted = tuple(each for each in decision.rest if gate.takes(plan_write(each, where, target=target)))
         changes: tuple[Change, ...] = ()
-        if decision.write and last_attempt:
-            decision = replace(decision, waiting_for=f"another run, to {describe(decision.write, where)}")
-        elif decision.write:
-            decision, changes = self._write(decision, decision.write, where, run)
+        if granted and last_attempt:
+            decision = replace(decision, waiting_for=f"another run, to {describe(granted[0], where)}")
+        elif granted:
+            decision, changes = self._write(replace(decision, rest=granted), granted[0], where, run)
         if decision.waiting_for and not last_attempt:
             return ContainmentOutcome(
                 waiting_for=decision.waiting_for,

@@ -1,11 +1,13 @@
-"""The gate in front of every write: in a look it takes note of what would be written, later it lets through what a plan grants."""
+"""The gate in front of every write: a look takes note of what would be written, a grant lets its own writes through."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from muster.domain.grant import Grant
-from muster.domain.remediation import Remediation, Step
-from muster.errors import WorldMovedError
+from muster.domain.grant import Grant, open_grant
+from muster.domain.plan import PlanError
+from muster.domain.remediation import Remediation, Step, to_document
+from muster.errors import PlanUnusableError, WorldMovedError
+from muster.ports import RunDocuments
 
 
 class Gate(Protocol):
@@ -63,3 +65,19 @@ class Granted(Gate):
                     f"Plan again: muster plan"
                 )
         return False
+
+
+def open_granted(documents: RunDocuments, step: Step, key: str, sha256: str) -> Granted:
+    """Return the gate of a stored grant. Raises PlanUnusableError when it is gone, or is not what was sealed."""
+    text = documents.read_text(key)
+    if text is None:
+        raise PlanUnusableError(f"{key} is gone, so nothing may be written. Plan again: muster plan")
+    try:
+        return Granted(step, open_grant(text, sha256))
+    except PlanError as error:
+        raise PlanUnusableError(f"{error}. Plan again: muster plan") from error
+
+
+def keep_proposals(documents: RunDocuments, key: str, looking: Looking) -> None:
+    """Store what a look proposed, for the plan of its round."""
+    documents.write(key, [to_document(each) for each in looking.proposed])

@@ -14,6 +14,7 @@ from muster.domain.member_repair import (
     describe_created,
     next_accounts,
     object_to_repair,
+    plan_roles,
     progress_from_document,
     progress_to_document,
     roles_in_question,
@@ -22,6 +23,7 @@ from muster.domain.membership import Home
 from muster.domain.outcomes import MemberRepairOutcome
 from muster.errors import AlreadyThereError, ImplausibleInventoryError, ServiceAnswerError, TransientError
 from muster.ports import RunDocuments, TriageRoleWriter
+from muster.steps.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class MemberRepair:
     deployment: str
     access: MemberAccess
 
-    def apply(self, desired: DesiredState, *, run: str, assessment_key: str, cursor: str | None) -> MemberRepairOutcome:
+    def apply(
+        self, desired: DesiredState, gate: Gate, *, run: str, assessment_key: str, cursor: str | None
+    ) -> MemberRepairOutcome:
         """Try a hundred accounts at most. While the outcome has a cursor, call again with it.
 
         The last outcome has the handoffs and notices of all. Raises ImplausibleInventoryError when the assessment is
@@ -46,9 +50,10 @@ class MemberRepair:
                 f"{assessment_key} is gone, so nobody knows which role is missing; run again"
             )
         found = roles_in_question(document)
-        objection = object_to_repair(desired, self.access)
+        objection = object_to_repair(self.access)
         if objection is None:
-            return self._repair(found, run, cursor)
+            is_granted = bool(found.missing) and gate.takes(plan_roles(found.missing))
+            return self._repair(found, run, cursor) if is_granted else MemberRepairOutcome(None)
         region = desired.containment.stack_set.region
         readers = ask_for_reader(found, self.access, deployment=self.deployment, home=self.home, region=region)
         return MemberRepairOutcome(None, handoffs=(*readers, *ask_owners(found.missing, objection)))

@@ -15,6 +15,7 @@ from muster.errors import (
     ServiceAnswerError,
 )
 from muster.ports import DelegationReader, ManagementAccount
+from muster.steps.gate import Gate
 from muster.steps.reading import observe
 
 
@@ -54,8 +55,8 @@ class Prerequisites:
             delegation=delegation,
         )
 
-    def meet(self, lacks: tuple[Lack, ...], *, allowed: bool, last_attempt: bool) -> Met:
-        """Make so what is missing, in order. What is unreadable is handed off and never guessed.
+    def meet(self, lacks: tuple[Lack, ...], gate: Gate, *, last_attempt: bool) -> Met:
+        """Make so what is missing, in order, where the gate lets it. What is unreadable is handed off, never guessed.
 
         Raises DelegatedAdministratorConflictError when somebody registered another account meanwhile.
         """
@@ -64,10 +65,10 @@ class Prerequisites:
             if lack.unreadable is not None:
                 met.unmet[lack.prerequisite] = lack.unreadable
                 met.handoffs.append(lack.hand_off(lack.unreadable))
-            elif not allowed:
-                met.unmet[lack.prerequisite] = "a person has to allow it"
-            else:
+            elif gate.takes(lack.remediation):
                 self._meet(lack, met, last_attempt=last_attempt)
+            else:
+                met.unmet[lack.prerequisite] = "it was not to be made so this time"
         return met
 
     def _meet(self, lack: Lack, met: Met, *, last_attempt: bool) -> None:

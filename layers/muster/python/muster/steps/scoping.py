@@ -1,30 +1,44 @@
-"""Scoping: the membership covers what was asked for, by additions only, one UpdateMembership a call."""
+"""Scoping: the membership covers what was asked for, one UpdateMembership a call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import batched
 from typing import Any
 
 from muster.domain import commands
-from muster.domain.desired import ChangeKind, DesiredState
-from muster.domain.handoffs import ask_to_allow
-from muster.domain.membership import ACTIVE, Membership
-from muster.domain.organization import OrganizationalUnit
+from muster.domain.desired import DesiredState
+from muster.domain.membership import ACTIVE, MAX_UNITS_PER_UPDATE, Membership
+from muster.domain.organization import Account, OrganizationalUnit
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, ScopingOutcome
+from muster.domain.remediation import Remediation, RemediationKind
 from muster.domain.scope import EntireOrganization, OrganizationalUnits, UnitId, UnitPath, UnitReference, UnitReferences
 from muster.domain.scoping import (
+    NestedUnit,
     NoSuchUnit,
     choose_child,
     drop_nested,
+    find_extra,
     find_missing,
-    name_some,
     nested_from_document,
-    next_batch,
     note_scope,
+    plan_addition,
+    plan_clearing,
+    plan_removal,
+    plan_whole,
     scope_from_document,
     scope_to_document,
 )
-from muster.errors import AbsentError, AlreadyThereError, RefusedError, ScopeError, ServiceAnswerError
-from muster.ports import InventoryReader, MembershipReader, MembershipWriter, RunDocuments
+from muster.errors import (
+    AbsentError,
+    AlreadyThereError,
+    ImplausibleInventoryError,
+    RefusedError,
+    ScopeError,
+    ServiceAnswerError,
+)
+from muster.ports import InventoryReader, MembershipNarrowing, MembershipReader, MembershipWriter, RunDocuments
+from muster.steps.gate import Gate
 from muster.steps.reading import read_membership
 
 PATHS_KEY = "units/paths.json"
@@ -33,6 +47,29 @@ MAX_LOOKUPS = 300
 
 MAX_UNITS_PER_HANDOFF = 50
 """A command for a person stays readable, and an execution's state small; the next run lists what is left."""
+
+
+MAX_PAGES = 100_000
+"""Far more than 50,000 accounts fill: past it the service hands out tokens without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One UpdateMembership, its place in the order, and the command with which a person makes it."""
+
+    place: str
+    remediations: tuple[Remediation, ...]
+    make: Callable[[], None]
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """The units that are asked for, and the membership that is to have them and no others."""
+
+    scope: OrganizationalUnits
+    nested: tuple[NestedUnit, ...]
+    membership: Membership
 
 
 @dataclass(slots=True)
@@ -106,17 +143,21 @@ class _Lookups:
 
 @dataclass(frozen=True, slots=True)
 class Scoping:
-    """Resolves what was asked for once a run, then adds what the membership lacks, five units a call."""
+    """Resolves what was asked for once a run, then brings the membership there, five units a call."""
 
     organizations: InventoryReader
     reader: MembershipReader
     writer: MembershipWriter
+    narrowing: MembershipNarrowing
     documents: RunDocuments
 
-    def apply(self, desired: DesiredState, *, run: str, membership_id: str, cursor: str | None) -> ScopingOutcome:
+    def apply(
+        self, desired: DesiredState, gate: Gate, *, run: str, membership_id: str, cursor: str | None
+    ) -> ScopingOutcome:
         """Make at most one UpdateMembership. While ``more``, call again with the returned cursor, a second later.
 
-        Every outcome has all notices, so that the last one is enough. Raises ScopeError for units that cannot be meant.
+        Every outcome has all notices, so that the last one is enough. Raises ScopeError for units that cannot be meant,
+        and ImplausibleInventoryError where it is not known who would lose coverage.
         """
         key = f"runs/{run}/scope.json"
         document = self.documents.read(key)
@@ -136,9 +177,10 @@ class Scoping:
             return ScopingOutcome(None, more=False, notices=(*notices, stays))
         match scope:
             case EntireOrganization():
-                return self._cover_everything(desired, membership, notices)
+                return self._cover_everything(membership, gate, notices)
             case OrganizationalUnits():
-                return self._add_units(desired, scope, membership, cursor, notices)
+                units = _Units(scope, nested_from_document(document), membership)
+                return self._bring_to_units(units, gate, run=run, cursor=cursor, notices=notices)
 
     def _resolve(self, desired: DesiredState, run: str) -> dict[str, Any] | int:
         """Return the resolved scope, or how many units are resolved so far when there are too many for one call."""
@@ -164,76 +206,136 @@ class Scoping:
                 self.documents.write(PATHS_KEY, lookups.known)
         return scope_to_document(*drop_nested(units))
 
-    def _cover_everything(
-        self, desired: DesiredState, membership: Membership, notices: tuple[Notice, ...]
-    ) -> ScopingOutcome:
+    def _cover_everything(self, membership: Membership, gate: Gate, notices: tuple[Notice, ...]) -> ScopingOutcome:
         if membership.covers_entire_organization:
             return ScopingOutcome(None, more=False, notices=notices)
-        what = "cover the entire organization"
-        change, handoff = self._write(
-            desired,
-            Change(ChangeKind.ADD_UNIT, membership.id, what),
+        planned = plan_whole(membership)
+        if not gate.takes(planned):
+            return ScopingOutcome(None, more=False, notices=notices)
+        write = _Write(
+            "whole",
+            (planned,),
             lambda: self.writer.cover_entire_organization(membership.id),
             commands.cover_entire_organization(membership.region, membership.id),
         )
-        return ScopingOutcome(None, more=False, changes=change, handoffs=handoff, notices=notices)
+        changes, handoffs = self._make(write, membership)
+        return ScopingOutcome(None, more=False, changes=changes, handoffs=handoffs, notices=notices)
 
-    def _add_units(
-        self,
-        desired: DesiredState,
-        scope: OrganizationalUnits,
-        membership: Membership,
-        cursor: str | None,
-        notices: tuple[Notice, ...],
+    def _bring_to_units(
+        self, units: "_Units", gate: Gate, *, run: str, cursor: str | None, notices: tuple[Notice, ...]
     ) -> ScopingOutcome:
-        resolved = len(scope.unit_ids)
-        batch = next_batch(scope, membership, cursor)
-        if membership.covers_entire_organization or not batch.unit_ids:
-            return ScopingOutcome(None, more=False, resolved=resolved, notices=notices)
+        """Make the next write that the gate lets through: additions before what narrows, unless AWS refuses that."""
+        scope, membership = units.scope, units.membership
+        is_refused = self.documents.read(_refused_key(run)) is not None
         missing = find_missing(scope, membership)
-        if not desired.applies_by_itself(ChangeKind.ADD_UNIT):
-            what = f"add {len(missing)} units to the membership: {name_some(missing)}"
-            handoffs = (ask_to_allow(desired, ChangeKind.ADD_UNIT, what),)
-            return ScopingOutcome(
-                None, more=False, resolved=resolved, remaining=len(missing), handoffs=handoffs, notices=notices
-            )
-        change, handoff = self._write(
-            desired,
-            Change(ChangeKind.ADD_UNIT, membership.id, f"add units {', '.join(batch.unit_ids)}"),
-            lambda: self._send(membership.id, batch.unit_ids),
-            commands.add_units(membership.region, membership.id, missing[:MAX_UNITS_PER_HANDOFF]),
-        )
-        if handoff:
-            what = f"add {len(missing)} units to the membership ({MAX_UNITS_PER_HANDOFF} at most are in the command)"
-            handoff = tuple(replace(each, what=what) for each in handoff)
-        more = batch.remaining > 0 and not handoff
-        return ScopingOutcome(
-            batch.unit_ids[-1] if more else None,
+        additions = {unit_id: plan_addition(unit_id, after_clearing=is_refused) for unit_id in missing}
+        narrowing = self._plan_narrowing(units, gap=missing if is_refused else ())
+        outcome = ScopingOutcome(None, more=False, resolved=len(scope.unit_ids), notices=notices)
+        if gate.looks:
+            for each in (*additions.values(), *narrowing):
+                gate.takes(each)
+            return replace(outcome, remaining=len(missing))
+        granted = [each for each in additions.values() if gate.takes(each)]
+        narrower = [each for each in narrowing if gate.takes(each)] if is_refused or not missing else []
+        writes = self._order(membership, granted, narrower, clears_first=is_refused)
+        ahead = [each for each in writes if cursor is None or each.place > cursor]
+        if not ahead:
+            return outcome
+        changes, handoffs = self._make(ahead[0], membership, run=run)
+        more = len(ahead) > 1 and not handoffs
+        return replace(
+            outcome,
+            cursor=ahead[0].place if more else None,
             more=more,
-            resolved=resolved,
-            remaining=len(missing) if handoff else batch.remaining,
-            changes=change,
-            handoffs=handoff,
-            notices=notices,
+            remaining=sum(len(each.remediations) for each in ahead[1:]),
+            changes=changes,
+            handoffs=handoffs,
         )
 
-    def _write(
-        self, desired: DesiredState, change: Change, write: Callable[[], None], command: str
+    def _plan_narrowing(self, units: "_Units", *, gap: tuple[str, ...]) -> tuple[Remediation, ...]:
+        """Return the writes that take coverage away. Accounts are read anew each time: one may have moved."""
+        scope, membership = units.scope, units.membership
+        extra = find_extra(scope, membership, units.nested)
+        if not extra and not membership.covers_entire_organization:
+            return ()
+        accounts = self._read_accounts()
+        clearing = [plan_clearing(membership, scope, accounts, gap=gap)] * membership.covers_entire_organization
+        return (*clearing, *(plan_removal(unit_id, scope, accounts) for unit_id in extra))
+
+    def _read_accounts(self) -> list[Account]:
+        """Return every account. Raises ImplausibleInventoryError: who would lose coverage must be known."""
+        accounts: list[Account] = []
+        token = None
+        for _ in range(MAX_PAGES):
+            try:
+                page = self.organizations.account_page(token)
+            except ServiceAnswerError as error:
+                raise ImplausibleInventoryError(
+                    f"the accounts that would lose their coverage could not be read: {error}. Allow "
+                    f"organizations:ListAccounts and run again"
+                ) from error
+            accounts += page.accounts
+            token = page.next_token
+            if token is None:
+                return accounts
+        raise ImplausibleInventoryError(f"the list of accounts has no end: {len(accounts)} rows so far")
+
+    def _order(
+        self, membership: Membership, additions: list[Remediation], narrower: list[Remediation], *, clears_first: bool
+    ) -> list["_Write"]:
+        """Return the writes in their order; ``place`` grows, so that a repeat goes on behind what was sent."""
+        here = (membership.region, membership.id)
+        clearing = [
+            _Write(
+                "0" if clears_first else "2",
+                (each,),
+                lambda: self.narrowing.cover_only_units(membership.id),
+                commands.cover_only_units(*here),
+            )
+            for each in narrower
+            if each.kind is RemediationKind.CLEAR_ENTIRE_ORGANIZATION
+        ]
+        adding = [
+            _Write(
+                f"1/{batch[-1].resource}",
+                tuple(batch),
+                partial(self._send, membership.id, tuple(each.resource for each in batch)),
+                commands.add_units(*here, [each.resource for each in additions][:MAX_UNITS_PER_HANDOFF]),
+            )
+            for batch in batched(additions, MAX_UNITS_PER_UPDATE, strict=False)
+        ]
+        removals = [each for each in narrower if each.kind is RemediationKind.REMOVE_UNIT]
+        removing = [
+            _Write(
+                f"3/{batch[-1].resource}",
+                tuple(batch),
+                partial(self.narrowing.remove_units, membership.id, tuple(each.resource for each in batch)),
+                commands.remove_units(*here, [each.resource for each in removals][:MAX_UNITS_PER_HANDOFF]),
+            )
+            for batch in batched(removals, MAX_UNITS_PER_UPDATE, strict=False)
+        ]
+        return sorted([*clearing, *adding, *removing], key=lambda each: each.place)
+
+    def _make(
+        self, write: "_Write", membership: Membership, *, run: str | None = None
     ) -> tuple[tuple[Change, ...], tuple[Handoff, ...]]:
-        """Make a change, or leave it to a person: returns what was done and what is left."""
-        if not desired.applies_by_itself(ChangeKind.ADD_UNIT):
-            return (), (ask_to_allow(desired, ChangeKind.ADD_UNIT, change.detail),)
+        """Make a write, or leave it to a person: returns what was done and what is left."""
+        first = write.remediations[0]
+        adds = first.kind is RemediationKind.ADD_UNIT
+        what = f"add units {', '.join(each.resource for each in write.remediations)}"
+        if write.place == "whole" or not adds:
+            what = "; ".join(each.what for each in write.remediations)
         try:
-            write()
+            write.make()
         except AlreadyThereError:
             return (), ()
         except ServiceAnswerError as error:
-            return (), (
-                Handoff(
-                    HandoffTo.PERSON, change.detail, str(error), command, accounts=(desired.membership.account_id,)
-                ),
-            )
-        return (change,), ()
+            if isinstance(error, RefusedError) and run and adds and membership.covers_entire_organization:
+                # The next look asks people for the other order, in which there is a gap.
+                self.documents.write(_refused_key(run), {"schema": 1, "said": str(error)})
+                return (), ()
+            return (), (Handoff(HandoffTo.PERSON, what, str(error), write.command, accounts=(membership.account_id,)),)
+        return (Change(first.kind, membership.id, what),), ()
 
     def _send(self, membership_id: str, unit_ids: tuple[str, ...]) -> None:
         """Add the units. A refusal may come from a unit that was deleted after it was remembered: Raises ScopeError."""
@@ -257,3 +359,7 @@ class Scoping:
         except ServiceAnswerError:
             return True  # not known to be gone
         return True
+
+
+def _refused_key(run: str) -> str:
+    return f"runs/{run}/units-refused.json"

@@ -4,17 +4,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from muster.domain import commands
-from muster.domain.desired import ChangeKind, DesiredState
-from muster.domain.handoffs import ask_to_allow, ask_to_create_membership, place_commands
+from muster.domain.desired import ChangeKind, DesiredState, Mode
+from muster.domain.handoffs import ask_to_create_membership, place_commands
 from muster.domain.membership import Home, Membership, MembershipSummary
 from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, SignUpOutcome
 from muster.domain.preflight import CheckId
+from muster.domain.remediation import Remediation, RemediationKind
 from muster.domain.responders import IncidentResponseTeam
 from muster.domain.scope import EntireOrganization
 from muster.domain.sign_up import (
-    Lack,
     MembershipFound,
     MembershipUnclear,
     NoMembership,
@@ -22,6 +22,9 @@ from muster.domain.sign_up import (
     client_token,
     differing_tags,
     object_to_home,
+    plan_creation,
+    plan_settings,
+    plan_tags,
 )
 from muster.errors import (
     AbsentError,
@@ -36,7 +39,15 @@ from muster.errors import (
     RefusedError,
     ServiceAnswerError,
 )
-from muster.ports import DelegationReader, ManagementAccount, MembershipReader, MembershipWriter, ResponderReader
+from muster.ports import (
+    DelegationReader,
+    ManagementAccount,
+    MembershipNarrowing,
+    MembershipReader,
+    MembershipWriter,
+    ResponderReader,
+)
+from muster.steps.gate import Gate
 from muster.steps.memberships_everywhere import MembershipsEverywhere
 from muster.steps.prerequisites import Met, Prerequisites
 from muster.steps.reading import observe, read_membership, read_organization
@@ -47,6 +58,7 @@ class _Pass:
     """One attempt: what is asked, what it did, and what it left, until it becomes an outcome."""
 
     desired: DesiredState
+    gate: Gate
     attempt: int
     last_attempt: bool
     accepted: Collection[str]
@@ -58,9 +70,6 @@ class _Pass:
     def take(self, met: Met) -> None:
         self.changes += met.changes
         self.handoffs += met.handoffs
-
-    def may(self, change: Change) -> bool:
-        return self.desired.applies_by_itself(ChangeKind(change.kind))
 
     def outcome(self, membership_id: str | None = None, *, waiting_for: str | None = None) -> SignUpOutcome:
         waiting_for = waiting_for and f"{waiting_for} (attempt {self.attempt})"
@@ -76,17 +85,24 @@ class SignUp:
     management: ManagementAccount
     reader: MembershipReader
     writer: MembershipWriter
+    narrowing: MembershipNarrowing
     responders: ResponderReader
     home: Home
 
     def apply(
-        self, desired: DesiredState, *, attempt: int, last_attempt: bool, accept_unknown: Collection[str] = ()
+        self,
+        desired: DesiredState,
+        gate: Gate,
+        *,
+        attempt: int,
+        last_attempt: bool,
+        accept_unknown: Collection[str] = (),
     ) -> SignUpOutcome:
-        """Bring the organization to one Active membership at home. Conflicts stop before the first write.
+        """Bring the organization to one Active membership at home, as far as the gate lets it.
 
-        ``accept_unknown`` with "memberships" in it lets Regions that nobody could look into count as empty.
-        What this access or mode does not allow is handed off. ``waiting_for`` asks for another attempt, and is not
-        given on the last one unless the membership is there already.
+        Conflicts stop before the first write. ``accept_unknown`` with "memberships" in it lets Regions that nobody
+        could look into count as empty. What this access does not allow is handed off. ``waiting_for`` asks for another
+        attempt, and is not given on the last one unless the membership is there already.
         """
         if objection := object_to_home(desired.membership, self.home):
             raise NotConfirmedError(objection)
@@ -97,22 +113,24 @@ class SignUp:
         everywhere.look(organization.management_account_id)
         found = everywhere.judge_or_retry()
 
-        this = _Pass(desired, attempt, last_attempt, accept_unknown, organization.management_account_id)
-        allowed = desired.applies_by_itself(ChangeKind.SIGN_UP)
+        this = _Pass(desired, gate, attempt, last_attempt, accept_unknown, organization.management_account_id)
         # An unusable team stops the run before the first write, not half-way.
-        team = None if isinstance(found, MembershipFound) or not allowed else self.responders.team()
-        met = prerequisites.meet(lacks, allowed=allowed, last_attempt=last_attempt)
+        reads_team = not isinstance(found, MembershipFound) and desired.mode is not Mode.OBSERVE
+        team = self.responders.team() if reads_team else ()
+        met = prerequisites.meet(lacks, gate, last_attempt=last_attempt)
         this.take(met)
-        if not allowed:
-            _ask_for_sign_up(this, lacks, create=not isinstance(found, MembershipFound))
 
         if isinstance(found, MembershipFound):
             self._adopt(found.summary, this)
             return this.outcome(found.summary.id, waiting_for=met.waiting_for)
-        if team is None or met.waiting_for or met.blocks_creation:
-            return this.outcome(waiting_for=met.waiting_for)
-
         registered = any(lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR for lack in lacks)
+        if gate.looks and (registered or desired.mode is Mode.OBSERVE):
+            # Who is not registered may not see every Region; it is looked at again right before the membership is made.
+            if not any(lack.unreadable and lack.prerequisite.blocks_creation for lack in lacks):
+                gate.takes(plan_creation(desired, self.home))
+            return this.outcome()
+        if met.waiting_for or (met.blocks_creation and not gate.looks):
+            return this.outcome(waiting_for=met.waiting_for)
         if registered:
             everywhere.look_again_where_unknown()
             found = everywhere.judge_or_retry()
@@ -186,6 +204,8 @@ class SignUp:
     ) -> SignUpOutcome:
         desired = this.desired
         tags = dict(desired.membership.tags)
+        if not this.gate.takes(plan_creation(desired, self.home)):
+            return this.outcome()
         try:
             membership_id = self.writer.create_membership(
                 name=desired.membership.name,
@@ -230,8 +250,7 @@ class SignUp:
         ) from error
 
     def _adopt(self, summary: MembershipSummary, this: _Pass) -> None:
-        """Bring an existing membership's settings to what is asked; nothing that would reduce protection."""
-        desired = this.desired
+        """Bring an existing membership's settings to what is asked."""
         membership = read_membership(self.reader, summary.id)
         region = self.home.region
         self._adopt_settings(membership, this)
@@ -239,73 +258,54 @@ class SignUp:
             case Unknown(why):
                 this.notices.append(Notice("tags of the membership are unknown", why, needs_person=True))
             case Known(found):
-                if missing := differing_tags(desired.membership.tags, found):
-                    change = Change(ChangeKind.SET_TAGS, membership.id, f"set the tags {', '.join(sorted(missing))}")
+                if missing := differing_tags(this.desired.membership.tags, found):
                     _set(
                         this,
-                        {change: commands.set_tags(region, membership.arn, missing)},
+                        {plan_tags(membership, missing, found): commands.set_tags(region, membership.arn, missing)},
                         lambda _: self.writer.set_tags(membership.arn, missing),
                     )
 
     def _adopt_settings(self, membership: Membership, this: _Pass) -> None:
         """Set name and proactive response in one call: the service takes one UpdateMembership a second."""
-        desired, region = this.desired, self.home.region
-        name, wanted = desired.membership.name, {}
-        if membership.name != name:
-            change = Change(ChangeKind.SET_NAME, membership.id, f"rename the membership to {name}")
-            wanted[change] = commands.set_name(region, membership.id, name)
-        if desired.proactive_response and membership.triage_enabled is False:
-            change = Change(ChangeKind.ENABLE_TRIAGE, membership.id, "enable proactive response")
-            wanted[change] = commands.enable_triage(region, membership.id)
+        region, name = self.home.region, this.desired.membership.name
+        command = {
+            RemediationKind.SET_NAME: commands.set_name(region, membership.id, name),
+            RemediationKind.ENABLE_TRIAGE: commands.enable_triage(region, membership.id),
+            RemediationKind.DISABLE_TRIAGE: commands.disable_triage(region, membership.id),
+        }
+        planned = plan_settings(this.desired, membership)
         _set(
             this,
-            wanted,
+            {each: command[each.kind] for each in planned if not each.kind.reduces_protection},
             lambda kinds: self.writer.set_settings(
                 membership.id,
-                name=name if ChangeKind.SET_NAME in kinds else None,
-                enable_triage=ChangeKind.ENABLE_TRIAGE in kinds,
+                name=name if RemediationKind.SET_NAME in kinds else None,
+                enable_triage=RemediationKind.ENABLE_TRIAGE in kinds,
             ),
         )
-        match desired.proactive_response, membership.triage_enabled:
-            case False, True:
-                this.notices.append(
-                    Notice(
-                        "proactive response stays on",
-                        "the desired state says false, but switching it off reduces protection and is left to a person",
-                        needs_person=True,
-                    )
-                )
-            case _, None:
-                why = "the service does not say whether it is on; look yourself"
-                this.notices.append(Notice("proactive response is unknown", why, needs_person=True))
-            case _:
-                return
+        _set(
+            this,
+            {each: command[each.kind] for each in planned if each.kind.reduces_protection},
+            lambda _: self.narrowing.disable_triage(membership.id),
+        )
+        if membership.triage_enabled is None:
+            why = "the service does not say whether it is on; look yourself"
+            this.notices.append(Notice("proactive response is unknown", why, needs_person=True))
 
 
-def _set(this: _Pass, wanted: Mapping[Change, str], write: Callable[[set[str]], None]) -> None:
-    """Make those changes of an adopted membership that may be made, in one write, or leave them to a person.
+def _set(this: _Pass, wanted: Mapping[Remediation, str], write: Callable[[set[RemediationKind]], None]) -> None:
+    """Make those changes of an adopted membership that the gate lets through, in one write.
 
-    ``wanted`` has the command of each change, ``write`` is given the kinds to make.
+    ``wanted`` has the command of each change for a person, ``write`` is given the kinds to make.
     """
-    allowed = {change: command for change, command in wanted.items() if this.may(change)}
-    this.handoffs += [
-        ask_to_allow(this.desired, ChangeKind(change.kind), change.detail) for change in wanted if change not in allowed
-    ]
-    if not allowed:
+    granted = {each: command for each, command in wanted.items() if this.gate.takes(each)}
+    if not granted:
         return
     try:
-        write({change.kind for change in allowed})
+        write({each.kind for each in granted})
     except ServiceAnswerError as error:
         this.handoffs += [
-            Handoff(HandoffTo.PERSON, change.detail, str(error), command) for change, command in allowed.items()
+            Handoff(HandoffTo.PERSON, each.what, str(error), command) for each, command in granted.items()
         ]
     else:
-        this.changes += allowed
-
-
-def _ask_for_sign_up(this: _Pass, lacks: tuple[Lack, ...], *, create: bool) -> None:
-    steps = [lack.what for lack in lacks if lack.unreadable is None]
-    if create:
-        steps.append("create the membership")
-    if steps:
-        this.handoffs.append(ask_to_allow(this.desired, ChangeKind.SIGN_UP, "; ".join(steps)))
+        this.changes += [Change(each.kind, each.resource, each.what) for each in granted]
