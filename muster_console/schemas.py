@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from muster.messages.approval import ApprovalRequestDocument
 from muster.messages.assessment import Assessment
 from muster.messages.containment import Containment
 from muster.messages.desired_state_documents import DesiredStateDocument
@@ -22,6 +23,7 @@ DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
     "report.schema.json": Report,
     "plan.schema.json": PlanDocument,
     "preflight.schema.json": PreflightDocument,
+    "approval-request.schema.json": ApprovalRequestDocument,
 }
 
 

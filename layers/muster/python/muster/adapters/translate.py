@@ -41,6 +41,8 @@ ABSENT = frozenset(
         "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404", "ParameterNotFound",
         "OrganizationalUnitNotFoundException", "ParentNotFoundException", "AWSOrganizationsNotInUseException",
         "AccountNotFoundException", "StackSetNotFoundException", "ExecutionDoesNotExist",
+        # A task that was waited for and is over.
+        "TaskDoesNotExist", "TaskTimedOut",
     }
 )  # fmt: skip
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
