@@ -42,13 +42,14 @@ ANSWER = {"plan": PLAN, "decision": "reject", "reason": "not now", "execution": 
         ),
         ({"action": "wait", "plan": PLAN, "token": "t"}, KeepToken(PLAN, "t")),
         ({"action": "close", "plan": PLAN, "state": "expired"}, CloseRequest(PLAN, RequestState.EXPIRED)),
+        ({"action": "close", "plan": PLAN, "state": "rejected"}, CloseRequest(PLAN, RequestState.REJECTED)),
         ({"action": "begin", **ANSWER}, BeginAnswer(PLAN, AnswerKind.REJECT, f"{APPROVE}a", AT, "not now")),
         (
             {"action": "answer", **ANSWER, "last_attempt": True},
             GiveAnswer(PLAN, AnswerKind.REJECT, f"{APPROVE}a", AT, "not now", last_attempt=True),
         ),
     ],
-    ids=["request", "wait", "close", "begin", "answer"],
+    ids=["request", "wait", "close", "close after a rejection", "begin", "answer"],
 )  # fmt: skip
 def test_every_action_is_read(event: dict[str, Any], command: ApprovalCommand) -> None:
     assert parse_approval({"schema": 1, **event}) == command
@@ -63,9 +64,10 @@ def test_answer_that_is_not_exact_is_not_read(over: dict[str, Any]) -> None:
         parse_approval({"schema": 1, "action": "answer", **ANSWER, **over})
 
 
-def test_request_is_never_closed_as_approved() -> None:
+@pytest.mark.parametrize("state", ["approved", "waiting"])
+def test_request_is_never_closed_as_approved(state: str) -> None:
     with pytest.raises(ValidationError):
-        parse_approval({"schema": 1, "action": "close", "plan": PLAN, "state": "approved"})
+        parse_approval({"schema": 1, "action": "close", "plan": PLAN, "state": state})
 
 
 @pytest.mark.parametrize(

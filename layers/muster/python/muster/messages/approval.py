@@ -70,7 +70,7 @@ class CloseMessage(Message):
 
     action: Literal["close"]
     plan: Sha256
-    state: Literal["expired", "closed"]
+    state: Literal["rejected", "expired", "closed"]
 
     def to_domain(self) -> CloseRequest:
         """Return what the step is asked."""
