@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from muster.domain.plan import SHORT, PlanError
 
+_AGAIN = "plan again: muster plan"
+
 
 class _Read(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -44,6 +46,7 @@ class PlannedWrite(_Read):
     reason: str
     cause: str | None = Field(description="Word of the diagnosis, where there is one.")
     concern: PlannedConcern = PlannedConcern()
+    place: int = Field(default=0, description="Its place among the writes of its kind; smaller is first.")
     who: str = Field(default="application", description="Always the application; what others do is in left.")
     affected: AffectedAccounts
     reduces_protection: bool = Field(description="Whether somebody has less protection afterwards.")
@@ -94,9 +97,9 @@ def load_plan(text: str | bytes, sha256: str) -> PlanDocument:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise PlanError(
-            f"plan {sha256[:SHORT]} was changed after it was made: its SHA-256 is {found[:SHORT]}…; plan again"
+            f"plan {sha256[:SHORT]} was changed after it was made: its SHA-256 is {found[:SHORT]}…; {_AGAIN}"
         )
     try:
         return PlanDocument.model_validate_json(content)
     except ValidationError as error:
-        raise PlanError(f"plan {sha256[:SHORT]} is not one that this version can read: plan again") from error
+        raise PlanError(f"plan {sha256[:SHORT]} is not one that this version can read; {_AGAIN}") from error
