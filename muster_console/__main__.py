@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 
 from muster_console.aws import explained
-from muster_console.commands import Desk, muster
+from muster_console.commands import muster
+from muster_console.desk import Desk
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.narration import plain
 

@@ -3,68 +3,23 @@
 import os
 import shlex
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState
-from muster.messages.preflight import PreflightResult
-from muster_console import desired_state_file, preflight
-from muster_console.aws import Clients, Connection, SdkClients
+from muster_console import answer_commands, desired_state_file, preflight, run_commands
+from muster_console.aws import Connection
+from muster_console.desk import Desk
 from muster_console.errors import ConsoleError, ExitCode
 from muster_console.importing import already_there, import_existing, save
-from muster_console.narration import plain, progress, summary, title
-from muster_console.preflight import CHECKS
+from muster_console.narration import plain
 from muster_console.pushing import Effect, push
-from muster_console.runs import Moment, Step, follow, start
-from muster_console.stack import Stack, find_stack
+from muster_console.run_commands import ACCEPT
 from muster_console.standing import read_standing, show_standing
 from muster_console.unit_tree import draw, read_units
 
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _look_locally(
-    parsed: ParsedDesiredState, connection: Connection, management_profile: str, accept_unknown: Sequence[str]
-) -> PreflightResult:
-    # The application's adapters are loaded by this one command alone.
-    from muster_console.local_preflight import look  # noqa: PLC0415
-
-    return look(parsed, connection, management_profile, accept_unknown)
-
-
-@dataclass
-class Desk:
-    """Where the operator sits: the outside world of every command, and the global options once they are read."""
-
-    connect: Callable[[Connection], Clients] = SdkClients
-    out: Console = field(default_factory=Console)
-    err: Console = field(default_factory=lambda: Console(stderr=True))
-    now: Callable[[], datetime] = _now
-    sleep: Callable[[float], None] = time.sleep
-    look_locally: Callable[[ParsedDesiredState, Connection, str, Sequence[str]], PreflightResult] = _look_locally
-    run_program: Callable[[str, list[str]], object] = os.execv
-    stack_name: str = "muster"
-    connection: Connection = field(default_factory=Connection)
-    debug: bool = False
-
-    def reach(self) -> tuple[Clients, Stack]:
-        """Connect, and find the deployment."""
-        clients = self.connect(self.connection)
-        return clients, find_stack(clients, self.stack_name, self.connection)
-
-    def again(self, command: str) -> str:
-        """Return a command to type next, with the options that were given now."""
-        stack = "" if self.stack_name == "muster" else f" --stack-name {self.stack_name}"
-        return f"muster{stack}{self.connection.options()} {command}"
-
+__all__ = ["Desk", "muster"]
 
 _EXAMPLES = """
 \b
@@ -73,12 +28,14 @@ Examples:
   muster validate desired-state.yaml
   muster push desired-state.yaml
   muster preflight
+  muster plan
   muster onboard
+  muster approve 3fa9c01b2d4e
   muster status --tree
 
 \b
-Exit codes: 0 done and covered; 1 the run failed; 2 wrong usage or an unusable file;
-3 something needs a person; 4 AWS or the stack cannot be reached.
+Exit codes: 0 done and covered, nothing to do; 1 the run failed, the answer was refused;
+2 wrong usage or an unusable file; 3 something is to do, or needs a person; 4 AWS or the stack cannot be reached.
 """
 
 
@@ -98,6 +55,9 @@ def muster(
     desk.connection = Connection(region=region, profile=profile, endpoint_url=endpoint_url)
     desk.debug = debug
 
+
+for _command in (*run_commands.COMMANDS, *answer_commands.COMMANDS):
+    muster.add_command(_command)
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -183,15 +143,6 @@ def import_membership(desk: Desk, *, output: Path, force: bool, management_profi
     return ExitCode.DONE
 
 
-_ACCEPT = click.option(
-    "--accept-unknown",
-    metavar="CHECK",
-    type=click.Choice(CHECKS),
-    multiple=True,
-    help="Go on although this check could not be made. May be repeated; what has failed cannot be accepted.",
-)
-
-
 @muster.command(name="preflight")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
@@ -202,7 +153,7 @@ _ACCEPT = click.option(
     help="Check for this desired state from here, before anything is deployed.",
 )
 @click.option("--management-profile", metavar="NAME", help="With --local: a profile of the management account.")
-@_ACCEPT
+@ACCEPT
 @click.pass_obj
 def look_before(
     desk: Desk, *, as_json: bool, file: Path | None, management_profile: str | None, accept_unknown: tuple[str, ...]
@@ -235,65 +186,11 @@ def look_before(
 
 
 @muster.command()
-@click.option("--no-wait", is_flag=True, help="Start the run and return.")
-@click.option("--follow", "run", metavar="RUN", help="Follow a run that was started before, instead of a new one.")
-@_ACCEPT
-@click.pass_obj
-def onboard(desk: Desk, *, no_wait: bool, run: str | None, accept_unknown: tuple[str, ...]) -> ExitCode:
-    """Bring the organization to the desired state that was pushed, and tell how it goes.
-
-    Ctrl-C ends the telling, not the run.
-
-    \b
-    Examples:
-      muster onboard
-      muster onboard --no-wait
-      muster onboard --follow manual-20270131T101500Z-1a2b3c
-      muster onboard --accept-unknown memberships
-    """  # noqa: D301 - \b is click's mark for a paragraph to keep
-    if run and no_wait:
-        raise click.UsageError("--follow waits, so it does not go with --no-wait.")
-    if run and accept_unknown:
-        raise click.UsageError("--accept-unknown is for a new run, so it does not go with --follow.")
-    clients, stack = desk.reach()
-    if run is None:
-        run = start(clients, stack, desk.now(), accept_unknown)
-        plain(desk.out, f"Run {run} started.")
-        if no_wait:
-            plain(desk.out, f"Next: {desk.again(f'onboard --follow {run}')}")
-            return ExitCode.DONE
-    try:
-        return _follow(desk, clients, stack, run)
-    except KeyboardInterrupt:
-        plain(desk.out, f"The run goes on. Follow it with: {desk.again(f'onboard --follow {run}')}")
-        plain(desk.out, f"Or look at the result later with: {desk.again('status')}")
-        return ExitCode.INTERRUPTED
-
-
-def _follow(desk: Desk, clients: Clients, stack: Stack, run: str) -> ExitCode:
-    last = ""
-    with desk.out.status("Waiting for the first state") as spinner:
-
-        def tell(step: Step) -> None:
-            nonlocal last
-            line = progress(step)
-            # A step that looks again and again is told when it has something new to say.
-            if line and line != last:
-                plain(desk.out, line)
-                last = line
-            if step.moment is Moment.ENTERED:
-                spinner.update(f"{title(step.state)} …")
-
-        ending = follow(clients, stack, run, tell, desk.sleep)
-    return summary(desk.out, ending, stack)
-
-
-@muster.command()
-@click.option("--json", "as_json", is_flag=True, help="Print assessment and report as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print assessment, report, request and freeze as JSON.")
 @click.option("--tree", is_flag=True, help="Print the units with the coverage below each.")
 @click.pass_obj
 def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
-    """Say how the organization stood when it was last assessed.
+    """Say how the organization stood when it was last assessed, and what waits for an answer.
 
     \b
     Examples:
@@ -304,7 +201,7 @@ def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
     if as_json and tree:
         raise click.UsageError("--json holds every account with its place already, so it does not go with --tree.")
     clients, stack = desk.reach()
-    standing = read_standing(clients, stack)
+    standing = read_standing(clients, stack, desk.now())
     if as_json:
         plain(desk.out, standing.as_json())
         return standing.exit_code()
@@ -312,7 +209,7 @@ def status(desk: Desk, *, as_json: bool, tree: bool) -> ExitCode:
         for root in draw(read_units(clients), standing.assessment.accounts):
             desk.out.print(root, highlight=False)
         desk.out.print()
-    show_standing(desk.out, standing, stack, desk.now())
+    show_standing(desk.out, standing, stack, desk.now(), desk.again)
     return standing.exit_code()
 
 

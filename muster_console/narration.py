@@ -2,15 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from muster.domain.plan import SHORT
 from muster.domain.report import name_places
 from muster_console.errors import ExitCode
-from muster_console.runs import Ending, Moment, Step
+from muster_console.runs import TIME_OUT, Ending, Moment, Step
 from muster_console.stack import Stack
 
 _STYLES: Final = {
@@ -36,19 +37,64 @@ def title(state: str) -> str:
     return words[:1].upper() + words[1:].lower()
 
 
-def progress(step: Step) -> str | None:
-    """Return the line for one step of a run, or None when it is not worth one."""
-    if step.moment is Moment.FAILED:
-        return f"{title(step.state):<14} failed with {step.error}"
-    if step.moment is Moment.LEFT:
-        told = ", ".join(_facts(step.output))
+class Narrator:
+    """Puts the steps of one run into lines.
+
+    A run looks, makes a plan, writes what the plan grants and looks again, so that a step comes several times: in a
+    look it changes nothing, which is worth no line. ``again`` makes a command to type of one without options.
+    """
+
+    def __init__(self, again: Callable[[str], str]) -> None:
+        """Begin with the first look."""
+        self._again = again
+        self._plan = ""
+        self._todo: list[str] = []
+        self._writes = False
+
+    def tell(self, step: Step) -> str | None:
+        """Return the line for one step of a run, or None when it is not worth one."""
+        match step.moment:
+            case Moment.ENTERED:
+                told = self._entered(step.state)
+            case Moment.LEFT:
+                told = self._left(step)
+            case Moment.FAILED:
+                told = _failed(step)
         return f"{title(step.state):<14} {told}" if told else None
-    return None
+
+    def _entered(self, state: str) -> str | None:
+        match state:
+            case "ApplyNext":
+                self._writes, self._todo = bool(self._todo), self._todo[1:]
+            case "Approved":
+                self._todo = []
+            case "AwaitApproval":
+                plan = self._plan[:SHORT] or "PLAN"
+                return f"waits for approval: {self._again(f'approve {plan}')}"
+            case _:
+                pass
+        return None
+
+    def _left(self, step: Step) -> str:
+        if step.state == "Plan" and isinstance(step.output.get("plan"), str):
+            self._plan = step.output["plan"]
+            todo = step.output.get("todo")
+            self._todo = list(map(str, todo)) if isinstance(todo, list) else []
+        return ", ".join(_facts(step.output, writes=self._writes))
 
 
-def _facts(output: Mapping[str, Any]) -> Iterator[str]:
-    if "changes" in output:
-        yield from map(_change, rows(output["changes"])) if rows(output["changes"]) else ("nothing to change",)
+def _failed(step: Step) -> str:
+    if step.state == "AwaitApproval" and step.error == TIME_OUT:
+        return "nobody has answered yet"
+    return f"failed with {step.error}"
+
+
+def _facts(output: Mapping[str, Any], *, writes: bool) -> Iterator[str]:
+    changes = rows(output.get("changes"))
+    yield from map(_change, changes)
+    if writes and "changes" in output and not changes:
+        yield "nothing to change"
+    yield from _planned(output)
     if output.get("waiting_for"):
         yield f"waits for {output['waiting_for']}"
     if output.get("more") and isinstance(output.get("remaining"), int):
@@ -62,6 +108,32 @@ def _facts(output: Mapping[str, Any]) -> Iterator[str]:
         yield output["status"]
     if output.get("MessageId"):
         yield "message sent"
+
+
+_VERDICTS: Final = {
+    "ask": "people have to approve",
+    "hold": "it waits",
+    "tell": "nothing is applied by this run",
+}
+
+
+def _planned(output: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what became of a plan, of the lease that a run needs to write, and of a question to people."""
+    if isinstance(output.get("plan"), str) and isinstance(output.get("verdict"), str):
+        yield f"plan {output['plan'][:SHORT]}"
+        number = output.get("open")
+        yield count(number, "write") if isinstance(number, int) and number else "nothing to do"
+        todo = output.get("todo")
+        if output["verdict"] == "apply" and isinstance(todo, list):
+            yield f"goes on with {', '.join(str(each).replace('_', ' ') for each in todo)}"
+        elif output["verdict"] in _VERDICTS:
+            yield _VERDICTS[output["verdict"]]
+    if output.get("acquired") is False:
+        yield "another run writes, so this one waits"
+    if isinstance(output.get("decision"), str):
+        yield output["decision"]
+    if output.get("recorded") is False:
+        yield "AWS has no record of the answer yet"
 
 
 def _checks(checks: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -82,8 +154,10 @@ def _inventory(output: Mapping[str, Any]) -> Iterator[str]:
         yield "not settled yet"
 
 
-def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:
-    """Print how a run ended, and return the exit code for it."""
+def summary(
+    out: Console, ending: Ending, stack: Stack, again: Callable[[str], str], *, with_handoffs: bool = True
+) -> ExitCode:
+    """Print how a run ended, and return the exit code for it. ``again`` makes commands to type next."""
     if ending.status != "SUCCEEDED":
         return _failure(out, ending)
     output = ending.output
@@ -100,12 +174,15 @@ def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:
     roles = output.get("containment")
     if isinstance(roles, Mapping) and roles:
         _line(out, "Roles", in_words(roles))
-    _line(out, "Changes", str(len(changes)) if changes else "none, the world is as desired")
+    is_done = output.get("verdict") in (None, "nothing")
+    as_desired = ", the world is as desired" if is_done and not output.get("decision") else ""
+    _line(out, "Changes", str(len(changes)) if changes else f"none{as_desired}")
     for change in changes[:_SHOWN_CHANGES]:
         plain(out, f"  + {_change(change)}")
     if len(changes) > _SHOWN_CHANGES:
         plain(out, f"  + {len(changes) - _SHOWN_CHANGES} more, in the report")
-    show_handoffs(out, rows(output.get("handoffs")))
+    if with_handoffs:
+        show_handoffs(out, rows(output.get("handoffs")))
     for notice in rows(output.get("notices")):
         plain(out, f"Notice: {notice.get('subject', '')}: {notice.get('detail', '')}")
     report = output.get("report")
@@ -113,7 +190,34 @@ def summary(out: Console, ending: Ending, stack: Stack) -> ExitCode:
         _line(out, "Report", f"s3://{stack.state_bucket}/{report['text_key']}")
     if output.get("assessment_key"):
         _line(out, "Assessment", f"s3://{stack.state_bucket}/{output['assessment_key']}")
-    return ExitCode.DONE if status == "Covered" else ExitCode.NEEDS_PERSON
+    is_open = _show_plan_of(out, output, again)
+    return ExitCode.DONE if status == "Covered" and not is_open else ExitCode.NEEDS_PERSON
+
+
+def _show_plan_of(out: Console, output: Mapping[str, Any], again: Callable[[str], str]) -> bool:
+    """Print what has become of the last plan of a run, and tell whether something of it is left to do."""
+    plan, verdict, decision = output.get("plan"), output.get("verdict"), output.get("decision")
+    if not isinstance(plan, str):
+        return False
+    short = plan[:SHORT]
+    match decision, verdict:
+        case "rejected", _:
+            _line(out, "Plan", f"{short} was rejected, so nothing of it was done")
+            plain(out, f"Next: change what is asked for, or ask again: {again('onboard')}")
+        case "expired", _:
+            _line(out, "Plan", f"{short} was not answered in time, so nothing of it was done")
+            plain(out, f"Next: {again(f'apply {short}')}, or, when it is too old by now: {again('onboard')}")
+        case _, "ask":
+            _line(out, "Plan", f"{short} needs approval")
+            plain(out, f"Next: {again(f'apply {short}')}")
+        case _, "hold" | "tell" | "apply":
+            _line(out, "Plan", f"{short} {'waits' if verdict == 'hold' else 'has more to do'}")
+            plain(out, f"Next: {again(f'plan --show {short}')}")
+        case _:
+            if decision == "approved":
+                _line(out, "Plan", f"{short}, after an approval")
+            return False
+    return True
 
 
 def _failure(out: Console, ending: Ending) -> ExitCode:
@@ -127,14 +231,14 @@ def _failure(out: Console, ending: Ending) -> ExitCode:
     return ExitCode.RUN_FAILED
 
 
-def show_handoffs(out: Console, handoffs: list[Mapping[str, Any]]) -> None:
+def show_handoffs(out: Console, handoffs: Sequence[Mapping[str, Any]]) -> None:
     """Print the steps that somebody else has to do, each with the command as it can be pasted."""
     for handoff in handoffs:
         plain(out, f"For the {handoff.get('to', 'person')}: {handoff.get('what', '')}")
         if handoff.get("why"):
             plain(out, f"  because {handoff['why']}")
         accounts = handoff.get("accounts")
-        if isinstance(accounts, list) and accounts:
+        if isinstance(accounts, list | tuple) and accounts:
             plain(out, f"  in {name_places([str(each) for each in accounts])}")
         if handoff.get("command"):
             plain(out, "\n".join(f"    {line}" for line in str(handoff["command"]).splitlines()))
@@ -144,6 +248,11 @@ def in_words(counts: Mapping[str, Any]) -> str:
     """Return the counts that are not zero: "66 Covered, 4 Inactive"."""
     shown = [f"{count:,} {coverage}" for coverage, count in counts.items() if isinstance(count, int) and count]
     return ", ".join(shown) or "no accounts"
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number with its noun: "1 write", "1,200 writes"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def rows(value: object) -> list[Mapping[str, Any]]:

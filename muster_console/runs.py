@@ -1,4 +1,4 @@
-"""Starts a run of the onboarding machine, and follows one from its history."""
+"""Starts executions of the onboarding machine and of the one that takes answers, and follows one from its history."""
 
 import json
 import re
@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
 from muster_console.aws import Clients, error_code
 from muster_console.errors import ConsoleError, ExitCode
-from muster_console.stack import DESIRED_STATE_KEY, Stack
+from muster_console.stack import DESIRED_STATE_KEY, Stack, execution_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 4.0
+TIME_OUT: Final = "a time-out"
+"""The error of a task that took too long."""
+
 _RUN_NAME: Final = r"[A-Za-z0-9_-]{1,80}"
 
 
@@ -52,10 +55,21 @@ class Ending:
     cause: str
 
 
-def start(clients: Clients, stack: Stack, now: datetime, accept_unknown: Sequence[str] = ()) -> str:
-    """Start a run towards the present desired state and return its name. Raises ConsoleError when there is none."""
+def start(
+    clients: Clients,
+    stack: Stack,
+    now: datetime,
+    accept_unknown: Sequence[str] = (),
+    *,
+    applies: bool = True,
+    plan: str | None = None,
+) -> str:
+    """Start a run towards the present desired state and return its name. Raises ConsoleError when there is none.
+
+    Without ``applies`` it only makes a plan; with ``plan``, a SHA-256, it does nothing that is not in that one.
+    """
     version = desired_version(clients, stack)
-    run = f"manual-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    run = _name("manual", now)
     clients.stepfunctions.start_execution(
         stateMachineArn=stack.onboard_machine_arn,
         name=run,
@@ -65,10 +79,26 @@ def start(clients: Clients, stack: Stack, now: datetime, accept_unknown: Sequenc
                 "trigger": {"kind": "manual"},
                 "desired": {"key": DESIRED_STATE_KEY, "version": version},
                 **({"accept_unknown": list(accept_unknown)} if accept_unknown else {}),
+                **({} if applies else {"applies": False}),
+                **({"plan": plan} if plan else {}),
             }
         ),
     )
     return run
+
+
+def start_answer(
+    clients: Clients, stack: Stack, now: datetime, *, plan: str, decision: Literal["approve", "reject"], reason: str
+) -> str:
+    """Start the execution by which somebody answers a plan, and return its ARN. Raises ConsoleError without one."""
+    machine, name = stack.machine_for_answers(), _name(decision, now)
+    answer = {"plan": plan, "decision": decision, "reason": reason}
+    clients.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=json.dumps(answer))
+    return execution_of(machine, name)
+
+
+def _name(kind: str, now: datetime) -> str:
+    return f"{kind}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def desired_version(clients: Clients, stack: Stack) -> str:
@@ -85,18 +115,20 @@ def desired_version(clients: Clients, stack: Stack) -> str:
     )
 
 
-def follow(
-    clients: Clients, stack: Stack, run: str, tell: Callable[[Step], None], sleep: Callable[[float], None]
-) -> Ending:
-    """Tell every step of a run, from its beginning, until it ends. Raises ConsoleError when there is no such run."""
+def run_arn(stack: Stack, run: str) -> str:
+    """Return the ARN of a run. Raises ConsoleError when that is no name of a run."""
     if not re.fullmatch(_RUN_NAME, run):
         raise ConsoleError(f"{run!r} is not the name of a run.", "`muster onboard` prints the name.", ExitCode.UNUSABLE)
-    arn = stack.execution_arn(run)
+    return stack.execution_arn(run)
+
+
+def follow(clients: Clients, arn: str, tell: Callable[[Step], None], sleep: Callable[[float], None]) -> Ending:
+    """Tell every step of an execution, from its beginning, until it ends. Raises ConsoleError when there is none."""
     history = _History()
     pause = _FIRST_PAUSE_S
     while True:
         # The end is read before the history, so that nothing of it can be missed.
-        ending = _ending(clients, arn, run)
+        ending = _ending(clients, arn)
         news = list(history.news(clients, arn))
         for step in news:
             tell(step)
@@ -106,7 +138,7 @@ def follow(
         sleep(pause)
 
 
-def _ending(clients: Clients, arn: str, run: str) -> Ending | None:
+def _ending(clients: Clients, arn: str) -> Ending | None:
     try:
         execution = clients.stepfunctions.describe_execution(executionArn=arn)
     except ClientError as error:
@@ -114,6 +146,7 @@ def _ending(clients: Clients, arn: str, run: str) -> Ending | None:
             raise
         execution = None
     if execution is None:
+        run = arn.rpartition(":")[2]
         raise ConsoleError(f"There is no run {run}.", "Start one with `muster onboard`.", ExitCode.UNUSABLE)
     if execution["status"] == "RUNNING":
         return None
@@ -170,7 +203,7 @@ def _error_name(event: "HistoryEventTypeDef") -> str:
     for details in (event.get("taskFailedEventDetails"), event.get("lambdaFunctionFailedEventDetails")):
         if details:
             return details.get("error", "an error")
-    return "a time-out"
+    return TIME_OUT
 
 
 def _parsed(text: str | None) -> Mapping[str, Any]:

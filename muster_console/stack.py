@@ -11,6 +11,7 @@ from muster_console.errors import ConsoleError
 DESIRED_STATE_KEY: Final = "desired-state.json"
 ASSESSMENT_KEY: Final = "assessments/latest.json"
 REPORT_KEY: Final = "reports/latest.json"
+APPROVAL_KEY: Final = "approvals/latest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,25 @@ class Stack:
     state_bucket: str
     contacts_parameter: str
     preflight_function_arn: str
+    approve_machine_arn: str | None = None
 
     def execution_arn(self, run: str) -> str:
         """Return the ARN of one run of the onboarding machine."""
-        return f"{self.onboard_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{run}"
+        return execution_of(self.onboard_machine_arn, run)
+
+    def machine_for_answers(self) -> str:
+        """Return the machine that takes answers. Raises ConsoleError where the deployment has none."""
+        if self.approve_machine_arn is None:
+            raise ConsoleError(
+                "The stack has no output ApproveMachineArn, so this deployment is of a version without approvals.",
+                "Deploy the present version, as docs/deploy.md says, then repeat the command.",
+            )
+        return self.approve_machine_arn
+
+
+def execution_of(machine_arn: str, name: str) -> str:
+    """Return the ARN of an execution of a machine."""
+    return f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
 def find_stack(clients: Clients, name: str, connection: Connection) -> Stack:
@@ -42,6 +58,7 @@ def find_stack(clients: Clients, name: str, connection: Connection) -> Stack:
             state_bucket=outputs["StateBucketName"],
             contacts_parameter=outputs["ContactsParameterName"],
             preflight_function_arn=outputs["PreflightFunctionArn"],
+            approve_machine_arn=outputs.get("ApproveMachineArn"),
         )
     except KeyError as missing:
         raise ConsoleError(

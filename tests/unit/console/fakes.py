@@ -15,12 +15,13 @@ from rich.console import Console
 
 from muster_console.__main__ import main
 from muster_console.aws import Clients, Connection
-from muster_console.commands import Desk
+from muster_console.desk import Desk
 
 NOW = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
 PREFLIGHT = "arn:aws:lambda:eu-west-1:222222222222:function:muster-preflight"
 BUCKET = "muster-222222222222-eu-west-1"
 MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-onboard"
+APPROVE_MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-approve"
 EXAMPLE = Path(__file__).parents[3] / "config" / "desired-state.example.yaml"
 
 
@@ -43,6 +44,7 @@ class FakeCloudFormation:
     outputs: dict[str, str] = field(
         default_factory=lambda: {
             "OnboardMachineArn": MACHINE,
+            "ApproveMachineArn": APPROVE_MACHINE,
             "StateBucketName": BUCKET,
             "ContactsParameterName": "/muster/contacts",
             "PreflightFunctionArn": PREFLIGHT,
@@ -83,6 +85,11 @@ class FakeS3:
         assert Bucket == BUCKET
         return self._present(Key, "HeadObject", "404")
 
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Any:  # noqa: N803 - AWS's spelling
+        assert Bucket == BUCKET
+        found = sorted(key for key in self.objects if key.startswith(Prefix))[:MaxKeys]
+        return {"Contents": [{"Key": key} for key in found]} if found else {}
+
     def put_object(self, **request: Any) -> Any:
         key, body = request["Key"], request["Body"]
         assert (request["Bucket"], request["ContentType"]) == (BUCKET, "application/json")
@@ -117,10 +124,14 @@ class FakeSsm:
 
 @dataclass
 class FakeStepFunctions:
-    """Each poll shows one more batch of the history; with the last one the execution has ended."""
+    """Each poll shows one more batch of the history; with the last one the execution has ended.
+
+    Each start takes the next of ``upcoming``, where there are any: its history and its ending.
+    """
 
     batches: list[list[dict[str, Any]]] = field(default_factory=list)
     ending: dict[str, Any] = field(default_factory=lambda: {"status": "SUCCEEDED", "output": "{}"})
+    upcoming: list[tuple[list[list[dict[str, Any]]], dict[str, Any]]] = field(default_factory=list)
     started: list[dict[str, Any]] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     newest_first: bool = True
@@ -129,8 +140,14 @@ class FakeStepFunctions:
 
     def start_execution(self, **request: Any) -> Any:
         self.started.append(request)
-        self.known.add(f"{MACHINE.replace('stateMachine', 'execution')}:{request['name']}")
+        self.known.add(f"{request['stateMachineArn'].replace('stateMachine', 'execution')}:{request['name']}")
+        if self.upcoming:
+            (self.batches, self.ending), self.polls = self.upcoming.pop(0), 0
         return {}
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        return [json.loads(request["input"]) for request in self.started]
 
     def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803 - AWS's spelling
         if executionArn not in self.known:
@@ -173,8 +190,11 @@ class FakeOrganizations:
     """Units by parent, in pages of one, so that every reader has to page."""
 
     units: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    fault: ClientError | None = None
 
     def get_paginator(self, operation: str) -> Pages:
+        if self.fault:
+            raise self.fault
         pages: dict[str, Callable[..., list[Mapping[str, Any]]]] = {
             "list_roots": self._roots,
             "list_organizational_units_for_parent": self._below,
@@ -222,6 +242,8 @@ class Operator:
     pauses: list[float] = field(default_factory=list)
     programs: list[list[str]] = field(default_factory=list)
     interrupt: bool = False
+    answers: list[bool] | None = None
+    """What is typed at questions; None where there is no terminal."""
 
     def types(self, *arguments: str) -> Ran:
         out, err = io.StringIO(), io.StringIO()
@@ -231,9 +253,15 @@ class Operator:
             err=Console(file=err, width=100),
             now=lambda: NOW,
             sleep=self._sleep,
+            can_ask=lambda: self.answers is not None,
+            ask=self._answer,
             run_program=lambda _, program: self.programs.append(program),
         )
         return Ran(main(arguments, desk), out.getvalue(), err.getvalue())
+
+    def _answer(self, _question: str) -> bool:
+        assert self.answers, "nobody expected this question"
+        return self.answers.pop(0)
 
     def _sleep(self, seconds: float) -> None:
         if self.interrupt:

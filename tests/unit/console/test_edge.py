@@ -12,7 +12,7 @@ from botocore.exceptions import (
 
 from muster_console.__main__ import main
 from muster_console.aws import Clients, Connection, SdkClients
-from muster_console.commands import Desk
+from muster_console.desk import Desk
 from tests.unit.console.fakes import FakeCloud, Operator, refusal
 
 
@@ -95,6 +95,13 @@ def test_a_mistake_of_ours_is_a_sentence_and_debug_shows_where(operator: Operato
     [
         ("status", "--json", "--tree"),
         ("onboard", "--no-wait", "--follow", "x"),
+        ("onboard", "--yes", "--follow", "x"),
+        ("plan", "--show", "3fa9c01b2d4e", "--accept-unknown", "memberships"),
+        ("apply",),
+        ("reject", "3fa9c01b2d4e"),
+        ("approve", "3fa9c01b2d4e", "--reason", "x" * 1001),
+        ("freeze", "--until", "4h", "--lift"),
+        ("freeze", "--reason", "incident 1234"),
         ("fly",),
         ("validate", "no-such-file.yaml"),
     ],

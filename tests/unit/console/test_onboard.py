@@ -90,12 +90,12 @@ def test_no_wait_says_how_to_follow_with_the_options_given(pushed: Operator, clo
 
 
 def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: Operator) -> None:
-    ran = pushed.types("onboard")
+    ran = pushed.types("onboard", "--yes")
 
     assert ran.code == 0
     assert ran.out.splitlines()[1:] == [
         "Sign up        failed with ThrottledError",
-        "Sign up        nothing to change, waits for trusted access",
+        "Sign up        waits for trusted access",
         "Sign up        sign_up m-1234567890ab",
         "Scoping        added 5 units, 3 of 8 units remain",
         "Assess         40 accounts read",
@@ -115,17 +115,17 @@ def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: 
 
 
 def test_a_history_that_comes_oldest_first_is_told_the_same(pushed: Operator, cloud: FakeCloud) -> None:
-    expected = pushed.types("onboard").out.splitlines()[1:]
+    expected = pushed.types("onboard", "--yes").out.splitlines()[1:]
     cloud.stepfunctions.polls, cloud.stepfunctions.newest_first = 0, False
 
-    assert pushed.types("onboard").out.splitlines()[1:] == expected
+    assert pushed.types("onboard", "--yes").out.splitlines()[1:] == expected
 
 
 def test_a_step_that_finds_the_same_again_is_told_once(pushed: Operator, cloud: FakeCloud) -> None:
     same = _left("Assess", cursor=None, settled=False, accounts_read=69, counts={"Settling": 69})
     cloud.stepfunctions.batches = [[same, same], [_entered("WaitToSettle", "Wait"), same], ASSESS]
 
-    lines = pushed.types("onboard").out.splitlines()
+    lines = pushed.types("onboard", "--yes").out.splitlines()
 
     assert lines.count("Assess         69 accounts read, 69 Settling, not settled yet") == 1
 
@@ -133,7 +133,7 @@ def test_a_step_that_finds_the_same_again_is_told_once(pushed: Operator, cloud: 
 def test_following_pauses_longer_while_nothing_happens(pushed: Operator, cloud: FakeCloud) -> None:
     cloud.stepfunctions.batches = [SIGN_UP, [], [], [], [], SCOPING, ASSESS]
 
-    pushed.types("onboard")
+    pushed.types("onboard", "--yes")
 
     assert pushed.pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 0.5]
 
@@ -142,7 +142,7 @@ def test_a_long_history_is_not_read_from_its_beginning_each_time(pushed: Operato
     passes = [_left("Scoping", more=True, resolved=900, remaining=left, changes=[]) for left in range(450)]
     cloud.stepfunctions.batches = [passes, [_entered("Assess")], [_left("Assess", accounts_read=3)]]
 
-    lines = pushed.types("onboard").out.splitlines()
+    lines = pushed.types("onboard", "--yes").out.splitlines()
 
     assert len([line for line in lines if line.startswith("Scoping")]) == 450
     assert len([line for line in lines if line.startswith("Assess  ")]) == 1
@@ -152,7 +152,7 @@ def test_a_long_history_is_not_read_from_its_beginning_each_time(pushed: Operato
 def test_a_run_that_leaves_something_open_ends_with_3(pushed: Operator, cloud: FakeCloud, status: str) -> None:
     cloud.stepfunctions.ending = {"status": "SUCCEEDED", "output": json.dumps({**OUTPUT, "status": status})}
 
-    ran = pushed.types("onboard")
+    ran = pushed.types("onboard", "--yes")
 
     assert ran.code == 3
     assert f"\n{status}: " in ran.out
@@ -164,7 +164,7 @@ def test_a_handoff_is_printed_with_a_command_that_can_be_pasted(pushed: Operator
     output = {**OUTPUT, "status": "WaitingForHandoff", "handoffs": [handoff]}
     cloud.stepfunctions.ending = {"status": "SUCCEEDED", "output": json.dumps(output)}
 
-    lines = pushed.types("onboard").out.splitlines()
+    lines = pushed.types("onboard", "--yes").out.splitlines()
 
     at = lines.index("For the management team: enable trusted access")
     assert lines[at + 1 : at + 3] == ["  because access is read", f"    {command}"]
@@ -180,7 +180,7 @@ def test_a_handoff_for_accounts_says_which(pushed: Operator, cloud: FakeCloud) -
     output = {**OUTPUT, "status": "WaitingForHandoff", "handoffs": [handoff]}
     cloud.stepfunctions.ending = {"status": "SUCCEEDED", "output": json.dumps(output)}
 
-    assert "  in accounts 333333333333, 444444444444\n    aws iam\n" in pushed.types("onboard").out
+    assert "  in accounts 333333333333, 444444444444\n    aws iam\n" in pushed.types("onboard", "--yes").out
 
 
 def test_a_run_that_stopped_says_why_and_ends_with_1(pushed: Operator, cloud: FakeCloud) -> None:
@@ -190,7 +190,7 @@ def test_a_run_that_stopped_says_why_and_ends_with_1(pushed: Operator, cloud: Fa
         "cause": 'nobody confirmed it: write confirmed_as: "222222222222/eu-west-1"',
     }
 
-    ran = pushed.types("onboard")
+    ran = pushed.types("onboard", "--yes")
 
     assert ran.code == 1
     assert "The run failed with NotConfirmedError.\nnobody confirmed it: write confirmed_as" in ran.out
@@ -200,7 +200,7 @@ def test_a_cause_that_lambda_wrapped_is_unwrapped(pushed: Operator, cloud: FakeC
     cause = json.dumps({"errorMessage": "the unit is unknown", "errorType": "ScopeError", "stackTrace": ["line 1"]})
     cloud.stepfunctions.ending = {"status": "FAILED", "error": "ScopeError", "cause": cause}
 
-    ran = pushed.types("onboard")
+    ran = pushed.types("onboard", "--yes")
 
     assert "\nthe unit is unknown\n" in ran.out
     assert "line 1" not in ran.out
@@ -209,7 +209,7 @@ def test_a_cause_that_lambda_wrapped_is_unwrapped(pushed: Operator, cloud: FakeC
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(pushed: Operator, cloud: FakeCloud) -> None:
     pushed.interrupt = True
 
-    ran = pushed.types("onboard")
+    ran = pushed.types("onboard", "--yes")
 
     name = cloud.stepfunctions.started[0]["name"]
     assert ran.code == 130
@@ -237,7 +237,7 @@ def test_follow_of_an_unknown_run_is_refused(pushed: Operator) -> None:
 
 
 def test_without_a_desired_state_nothing_is_started(operator: Operator, cloud: FakeCloud) -> None:
-    ran = operator.types("onboard")
+    ran = operator.types("onboard", "--yes")
 
     assert ran.code == 3
     assert ran.err.startswith("No desired state has been pushed yet.\nNext: ")

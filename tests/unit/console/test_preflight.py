@@ -248,4 +248,4 @@ def test_onboard_tells_how_many_checks_have_nothing_in_the_way(pushed: Operator,
         ]
     ]
 
-    assert "Preflight      2 of 3 checks have nothing in the way, 1 failed" in pushed.types("onboard").out
+    assert "Preflight      2 of 3 checks have nothing in the way, 1 failed" in pushed.types("onboard", "--yes").out

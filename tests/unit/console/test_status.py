@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from muster.domain.plan import SealedPlan
 from tests.unit.console.fakes import FakeCloud, Operator
+from tests.unit.console.planned import REMOVES, store_plan
 
 PROD = ("r-ab12", "ou-ab12-11111111", "ou-ab12-22222222")
 
@@ -149,7 +151,7 @@ def test_a_document_of_another_version_is_refused_in_words(operator: Operator, c
     ran = operator.types("status")
 
     assert ran.code == 1
-    assert ran.err.startswith("This version of muster cannot read the latest assessment or report.")
+    assert ran.err.startswith("This version of muster cannot read the latest assessment, report or request")
 
 
 def test_status_says_what_the_accounts_have_of_the_containment_roles(assessed: Operator, cloud: FakeCloud) -> None:
@@ -175,3 +177,102 @@ def test_status_is_silent_of_roles_that_are_off(assessed: Operator, cloud: FakeC
     cloud.store("reports/latest.json", _report("Covered", containment=found))
 
     assert "Roles" not in assessed.types("status").out
+
+
+def _request(plan: SealedPlan, **changed: Any) -> dict[str, Any]:
+    answer = {
+        "decision": "approve",
+        "reason": "agreed",
+        "by": "arn:aws:sts::222222222222:assumed-role/Operator/ada@example.com",
+        "principal_id": "AROAEXAMPLE:ada@example.com",
+        "at": "2027-01-31T10:00:00Z",
+        "execution": "arn:aws:states:eu-west-1:222222222222:execution:muster-approve:approve-1",
+        "event_id": "e-1",
+    }
+    return {
+        "schema": 1,
+        "plan": plan.sha256,
+        "run": "manual-1",
+        "execution": "arn:aws:states:eu-west-1:222222222222:execution:muster-onboard:manual-1",
+        "requested_at": "2027-01-31T09:00:00Z",
+        "expires_at": "2027-02-03T09:00:00Z",
+        "approvals": 2,
+        "state": "waiting",
+        "answers": [answer],
+        **changed,
+    }
+
+
+def test_status_shows_what_waits_for_approval_with_the_commands_and_without_names(
+    operator: Operator, cloud: FakeCloud
+) -> None:
+    plan = store_plan(cloud, REMOVES)
+    cloud.store("reports/latest.json", _report("Covered"))
+    cloud.store("approvals/latest.json", _request(plan))
+    short = plan.sha256[:12]
+
+    ran, shown = operator.types("status"), operator.types("status", "--json")
+
+    assert (ran.code, shown.code) == (3, 3)
+    assert ran.out.splitlines()[1:6] == [
+        f"Approval    plan {short} of run manual-1 waits until 2027-02-03 09:00 UTC, 1 of 2 approvals so far",
+        "            1 write; 1 needs approval; 2 accounts would lose coverage",
+        f"    muster plan --show {short}",
+        f"    muster approve {short}",
+        f'    muster reject {short} --reason "…"',
+    ]
+    assert json.loads(shown.out)["approval_request"]["approved"] == 1
+    assert "ada@example.com" not in ran.out + shown.out
+
+
+def test_first_onboarding_that_waits_for_approval_has_a_status(operator: Operator, cloud: FakeCloud) -> None:
+    plan = store_plan(cloud, REMOVES)
+    cloud.store("approvals/latest.json", _request(plan, approvals=1, answers=[]))
+    del cloud.s3.objects[plan.key]
+
+    ran = operator.types("status")
+
+    assert ran.code == 3
+    assert ran.out.splitlines()[:3] == [
+        "Status      no report yet",
+        f"Approval    plan {plan.sha256[:12]} of run manual-1 waits until 2027-02-03 09:00 UTC, 0 of 1 approval so far",
+        "            the plan cannot be read",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"state": "approved"}, {"state": "closed"}, {"expires_at": "2027-01-31T10:15:00Z"}]
+)
+def test_request_that_waits_no_longer_is_not_shown(
+    operator: Operator, cloud: FakeCloud, changed: dict[str, Any]
+) -> None:
+    cloud.store("reports/latest.json", _report("Covered"))
+    cloud.store("approvals/latest.json", _request(store_plan(cloud, REMOVES), **changed))
+
+    ran = operator.types("status")
+
+    assert ran.code == 0
+    assert "Approval" not in ran.out
+
+
+def test_status_shows_a_freeze_while_it_holds(assessed: Operator, cloud: FakeCloud) -> None:
+    assessed.types("freeze", "--until", "4h", "--reason", "incident 1234")
+
+    during, as_json = assessed.types("status"), assessed.types("status", "--json")
+    assessed.types("freeze", "--lift")
+    after = assessed.types("status")
+
+    assert "Frozen      until 2027-01-31 14:15 UTC: incident 1234\n" in during.out
+    assert json.loads(as_json.out)["freeze"]["reason"] == "incident 1234"
+    assert "Frozen" not in after.out
+    assert json.loads(assessed.types("status", "--json").out)["freeze"] is None
+    assert cloud.s3.writes == ["freeze.json", "freeze.json"]
+
+
+def test_status_says_that_a_freeze_cannot_be_understood(assessed: Operator, cloud: FakeCloud) -> None:
+    cloud.s3.objects["freeze.json"] = [b"{"]
+
+    assert "Frozen      perhaps: freeze.json cannot be understood\n" in assessed.types("status").out
+    assert json.loads(assessed.types("status", "--json").out)["freeze"] == {
+        "unknown": "freeze.json cannot be understood"
+    }
