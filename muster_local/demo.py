@@ -45,7 +45,11 @@ def run(
         for title, command, fine in (
             ("The desired state is checked and stored", ["push", str(desired_state)], (0,)),
             ("What must be so before anything is written", ["preflight"], (0, _WANTS_A_LOOK)),
-            ("The organization is signed up, covered and verified, its containment roles deployed", ["onboard"], (0,)),
+            (
+                "The organization is signed up, covered and verified, its containment roles deployed",
+                ["onboard", "--yes"],
+                (0,),
+            ),
             ("Coverage, unit by unit", ["status", "--tree"], (0,)),
         ):
             say(f"\n── {title}: muster {' '.join(command)}")
@@ -55,8 +59,8 @@ def run(
 
         between(cloud)
         cloud.clear_calls()
-        say("\n── Once more, on an unchanged world: muster onboard")
-        if status := _muster(cloud, "onboard"):
+        say("\n── Once more, on an unchanged world: muster onboard --yes")
+        if status := _muster(cloud, "onboard", "--yes"):
             return status
         written = writes(cloud.calls())
         say(f"\n{len(written)} write{'' if len(written) == 1 else 's'} in the second run{_listed(written)}")
