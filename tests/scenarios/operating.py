@@ -56,8 +56,8 @@ class Run:
 
     @property
     def outcome(self) -> str:
-        """The status that the run reports, or the error it failed with."""
-        return str(self.output.get("status", self.error))
+        """The status that the run reports, the error it failed with, or Asks while it waits for an approval."""
+        return "Asks" if self.status == "RUNNING" else str(self.output.get("status", self.error))
 
 
 class OperatorClients:
@@ -90,10 +90,10 @@ class Operator:
     def push_document(self, document: dict[str, Any]) -> Push:
         return push(self.clients, self.stack, parse(document))
 
-    def start(self, **over: Any) -> str:
-        """Start an onboarding by the API and return the execution's ARN."""
+    def start(self, *, person: str | None = None, **over: Any) -> str:
+        """Start an onboarding by the API, as somebody, and return the execution's ARN."""
         self._runs += 1
-        started = self.client("stepfunctions").start_execution(
+        started = self.cloud.client("stepfunctions", person=person).start_execution(
             stateMachineArn=self.stack.onboard_machine_arn,
             name=f"run-{self._runs}-{datetime.now(UTC):%H%M%S%f}",
             input=json.dumps(over),
@@ -101,10 +101,12 @@ class Operator:
         return str(started["executionArn"])
 
     def finish(self, arn: str) -> Run:
-        """Wait for an execution to end."""
+        """Wait for an execution to end, or to wait for an approval."""
         machines = self.client("stepfunctions")
         pause = threading.Event()
         while (found := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            if self._waits_for_answer(arn):
+                break
             pause.wait(0.02)
         pages = machines.get_paginator("get_execution_history").paginate(executionArn=arn)
         entered = [
@@ -126,7 +128,39 @@ class Operator:
         """Run an onboarding to its end."""
         return self.finish(self.start(**over))
 
+    def _waits_for_answer(self, arn: str) -> bool:
+        """Tell whether the run has asked, and keeps a token for the answer."""
+        request = self.request
+        if request is None or request["execution"] != arn or request["state"] != "waiting":
+            return False
+        found = self.client("s3").list_objects_v2(Bucket=self.stack.state_bucket, Prefix=f"tokens/{request['plan']}")
+        return bool(found["KeyCount"])
+
+    def answer(self, decision: str, *, person: str, plan: str | None = None, reason: str = "") -> Run:
+        """Answer the request, or another plan, as somebody, and wait until the answer is taken or refused."""
+        self._runs += 1
+        asked = plan or (self.request or {})["plan"]
+        started = self.cloud.client("stepfunctions", person=person).start_execution(
+            stateMachineArn=self.stack.approve_machine_arn,
+            name=f"answer-{self._runs}-{datetime.now(UTC):%H%M%S%f}",
+            input=json.dumps({"plan": asked, "decision": decision, "reason": reason}),
+        )
+        return self.finish(str(started["executionArn"]))
+
     # --- what can be seen afterwards ---
+
+    @property
+    def request(self) -> Any:
+        """The newest request for an approval, or None."""
+        return self.find("approvals/latest.json")
+
+    def find(self, key: str) -> Any:
+        """Return a JSON document of the state bucket, or None when there is none."""
+        client = self.client("s3")
+        try:
+            return json.loads(client.get_object(Bucket=self.stack.state_bucket, Key=key)["Body"].read())
+        except client.exceptions.NoSuchKey:
+            return None
 
     def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
         return self.cloud.client(service, account, region)

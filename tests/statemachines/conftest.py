@@ -35,7 +35,6 @@ SUBSTITUTIONS = {
     "ContainmentAttempts": "3",
     "LeaseWaitSeconds": "30",
     "LeaseAttempts": "3",
-    "ReminderSeconds": "86400",
     "Reminders": "2",
 }
 

@@ -532,14 +532,14 @@ class TestApproval:
     def test_people_are_asked_before_the_wait_and_all_look_again_after_they_approved(self, onboard: Onboard) -> None:
         aws = cloud(
             plan=in_turn(planned("ask"), planned("apply", "scoping"), planned()),
-            approval=lambda _: self.ASKED,
+            approval=self.asked("approved"),
             answered=lambda _: {"decision": "approved"},
         )
 
         execution = onboard(aws)
 
         assert [name for name, _ in aws.calls if name in ("approval", "publish", "await")] == [
-            "approval", "publish", "await",
+            "approval", "publish", "await", "approval",
         ]  # fmt: skip
         assert aws.named("publish")[0]["Subject"] == "Muster asks"
         assert aws.named("await")[0]["plan"] == PLAN
@@ -550,7 +550,7 @@ class TestApproval:
     def test_lease_is_given_back_while_people_think(self, onboard: Onboard) -> None:
         aws = cloud(
             plan=in_turn(planned("apply", "sign_up"), planned("ask"), planned()),
-            approval=lambda _: self.ASKED,
+            approval=self.asked("approved"),
             answered=lambda _: {"decision": "approved"},
         )
 
@@ -568,7 +568,6 @@ class TestApproval:
         execution = onboard(aws)
 
         assert [payload["action"] for payload in aws.named("approval")] == ["request", "close"]
-        assert aws.named("approval")[1]["state"] == "rejected"
         (report,) = aws.named("report")
         assert report["handoffs"] == []
         assert [notice["subject"] for notice in report["notices"]] == [f"plan {PLAN[:12]} was rejected"]
@@ -600,3 +599,15 @@ class TestApproval:
 
         assert [payload["approved"] for payload in aws.named("plan")] == [None, PLAN]
         assert execution.output["decision"] == "approved"
+
+    def test_whoever_ends_the_wait_with_a_stolen_token_has_approved_nothing(self, onboard: Onboard) -> None:
+        aws = cloud(
+            plan=lambda _: planned("ask"),
+            approval=self.asked("expired"),
+            answered=lambda _: {"decision": "approved"},
+        )
+
+        execution = onboard(aws)
+
+        assert [payload["approved"] for payload in aws.named("plan")] == [None]
+        assert execution.output["decision"] == "expired"

@@ -10,9 +10,12 @@ import boto3
 
 from muster.adapters.calendars import Calendars
 from muster.adapters.clients import CONFIG, Clients
+from muster.adapters.conditional_documents import BucketConditionalDocuments
 from muster.adapters.contacts import ContactsInParameterStore, ContactsNotStored
 from muster.adapters.containment_roles import ContainmentRoles
 from muster.adapters.documents import BucketDocuments
+from muster.adapters.event_history import EventHistoryOfRegion
+from muster.adapters.execution_records import ExecutionsWithInput
 from muster.adapters.lease import Executions, LeaseInBucket
 from muster.adapters.management import ManagementSurveyed, ManagementThroughRoles
 from muster.adapters.membership import Memberships, TeamOfMembership
@@ -20,6 +23,7 @@ from muster.adapters.organizations import AccountFromEither, DelegationFromEithe
 from muster.adapters.responders import RespondersInParameterStore
 from muster.adapters.stack_sets import StackSets, StackSetsAsManager, read_template
 from muster.adapters.stack_sets_access import StackSetsAccess
+from muster.adapters.task_tokens import StepFunctionsTaskTokens
 from muster.adapters.trails import Trails
 from muster.adapters.triage_roles import TriageRoles, TriageRolesToBe
 from muster.domain.desired import DesiredState, Mode
@@ -31,6 +35,7 @@ from muster.messages.desired_state import InvalidDocumentError, load_stored
 from muster.messages.steps import DesiredReference, WritingRequest
 from muster.ports import ContactsReader, RunDocuments
 from muster.settings import (
+    ApprovalSettings,
     AssessSettings,
     ContactSetupSettings,
     ContainmentSettings,
@@ -43,6 +48,7 @@ from muster.settings import (
     Settings,
     SignUpSettings,
 )
+from muster.steps.approval import Approval
 from muster.steps.assess import Assess
 from muster.steps.contact_setup import ContactSetup
 from muster.steps.containment import Containment
@@ -254,6 +260,26 @@ def build_lease(settings: LeaseSettings) -> Leasing:
 def build_fence(settings: Settings, execution: str) -> WriteFence:
     """Wire the fence of one invocation: the execution has to hold the lease at each attempt at a write."""
     return Fence(_lease(settings), execution, lambda: datetime.now(UTC))
+
+
+def build_approval(settings: ApprovalSettings) -> Approval:
+    """Wire Approval. It alone reads AWS's event history, and answers machines that wait."""
+    session = _session(settings.region)
+    stepfunctions = session.client("stepfunctions", config=CONFIG)
+    executions = f"arn:aws:states:{settings.region}:{settings.account_id}:execution:{settings.deployment}"
+    return Approval(
+        documents=BucketConditionalDocuments(session.client("s3", config=CONFIG), settings.bucket, settings.account_id),
+        history=EventHistoryOfRegion(session.client("cloudtrail", config=CONFIG), settings.account_id),
+        executions=ExecutionsWithInput(stepfunctions, settings.account_id),
+        tokens=StepFunctionsTaskTokens(stepfunctions, settings.account_id),
+        approvals_needed=lambda key, version: (
+            read_desired(settings, DesiredReference(key=key, version=version)).approvals
+        ),
+        onboard_executions=f"{executions}-onboard:",
+        approve_executions=f"{executions}-approve:",
+        own_roles=frozenset(settings.own_roles.split(",")),
+        plan_max_age=timedelta(seconds=settings.plan_max_age_seconds),
+    )
 
 
 def build_report(settings: ReportSettings) -> Report:

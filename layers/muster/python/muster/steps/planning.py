@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from muster.domain import remediation as remediations
+from muster.domain.approval import RequestState, request_key
+from muster.domain.approval import from_document as request_from_document
 from muster.domain.desired import DesiredState, Mode
 from muster.domain.freezing import FREEZE_KEY, Freeze, Window, freeze_from_document
 from muster.domain.grant import seal_grant
@@ -74,6 +76,8 @@ class Planning:
         when it does not fit what was read.
         """
         before = self._before(run, number)
+        if approved is not None:
+            self._check_approval(approved, run)
         agreed = {
             sha256: self._open(sha256, desired_version=desired_version, at=at)
             for sha256 in (pinned, approved)
@@ -169,13 +173,20 @@ class Planning:
         try:
             found = open_sealed(text, sha256)
         except PlanError as error:
-            raise PlanUnusableError(str(error)) from error
+            raise PlanUnusableError(f"{error}: muster plan") from error
         if found.plan.desired_version != desired_version:
             raise PlanUnusableError(f"plan {sha256[:12]} was made for another desired state than the present; {AGAIN}")
         if at - found.plan.at > self.max_age:
             hours = self.max_age.total_seconds() / 3600
             raise PlanUnusableError(f"plan {sha256[:12]} is older than {hours:g} hours; {AGAIN}")
         return found
+
+    def _check_approval(self, sha256: str, run: str) -> None:
+        """See in the request itself that people approved it: the run's own word is not enough."""
+        document = self.documents.read(request_key(sha256))
+        request = None if document is None else request_from_document(document)
+        if request is None or request.state is not RequestState.APPROVED or request.run != run:
+            raise PlanUnusableError(f"nobody is recorded to have approved plan {sha256[:12]} in this run; {AGAIN}")
 
     def _before(self, run: str, number: int) -> _Before:
         """Return what earlier rounds were granted; what this one was belongs to a try whose answer was lost."""
