@@ -1,7 +1,7 @@
 """Which permissions each operation needs: a table, and what fills its resources and condition keys from a call."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Formatter
 
 from moto.iam.models import iam_backends
@@ -42,11 +42,13 @@ _MEMBERSHIP = "arn:aws:security-ir:{region}:{account}:membership/{membershipId}"
 _MACHINE = "{stateMachineArn}"
 _EXECUTION = "{executionArn}"
 _PARAMETER = "arn:aws:ssm:{region}:{account}:parameter/{Name}"
+_CALENDAR = "arn:aws:ssm:{region}:{account}:document/{calendar}"
 _STACK = "arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*"
 _STACK_SET = "arn:aws:cloudformation:{region}:{account}:stackset/{StackSetName}:*"
 _ON_STACK_SET_TARGETS = frozenset(
     {"CreateStackInstances", "UpdateStackInstances", "DeleteStackInstances", "UpdateStackSet"}
 )
+_CONDITIONAL_WRITES = frozenset({"PutObject", "DeleteObject"})
 _OU = "arn:aws:organizations::{management}:ou/{organization}/{OrganizationalUnitId}"
 _MEMBER = "arn:aws:organizations::{management}:account/{organization}/{AccountId}"
 _NODE = "arn:aws:organizations::{management}:{node}/{organization}/{ParentId}"
@@ -119,6 +121,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "GetParameter": _Rule(_PARAMETER),
         "PutParameter": _Rule(_PARAMETER, conditions={"ssm:Overwrite": "Overwrite"}),
         "DescribeParameters": _Rule(),
+        "GetCalendarState": _Rule(_CALENDAR),
     },
     "sns": {"Publish": _Rule("{TopicArn}")},
     "lambda": {"Invoke": _Rule("{function}", action="lambda:InvokeFunction")},
@@ -171,7 +174,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "DeleteMessageBatch": _Rule("{queue}", action="sqs:DeleteMessage"),
     },
     "support": dict.fromkeys(("DescribeCases", "CreateCase", "DescribeServices", "DescribeSeverityLevels"), _Rule()),
-    "cloudtrail": {"DescribeTrails": _Rule(), "GetTrailStatus": _Rule("{trail}")},
+    "cloudtrail": {"DescribeTrails": _Rule(), "GetTrailStatus": _Rule("{trail}"), "LookupEvents": _Rule()},
     "account": {"ListRegions": _Rule("arn:aws:account::{account}:account")},
 }
 
@@ -190,7 +193,11 @@ def needs_of(call: Call, realm: Realm) -> list[Need]:
     if action == "s3:GetObject" and call.parameters.get("VersionId"):
         action = "s3:GetObjectVersion"
     context = _request_context(call, rule)
+    if call.operation == "GetCalendarState":
+        return [Need(action, _resource(rule.resource, each, realm), context) for each in _calendar_by_calendar(call)]
     needs = [Need(action, _resource(rule.resource, call, realm), context)]
+    if call.service == "s3" and call.operation in _CONDITIONAL_WRITES and call.parameters.get("IfMatch", "*") != "*":
+        needs.append(Need("s3:GetObject", needs[0].resource, context))  # a write that compares ETags reads
     if call.operation == "CreateMembership" and call.parameters.get("tags"):
         needs.append(Need("security-ir:TagResource", needs[0].resource, context))
     if call.operation in _ON_STACK_SET_TARGETS:
@@ -236,6 +243,7 @@ def _part(name: str, call: Call, realm: Realm) -> str:
         "StackName": lambda: _stack_name(call),
         "StackSetName": lambda: _stack_set_name(call),
         "trail": lambda: _trail_arn(call),
+        "calendar": lambda: str(call.parameters["CalendarNames"][0]).rpartition("document/")[2],
     }
     if name in computed:
         return computed[name]()
@@ -290,6 +298,12 @@ def _stack_set_targets(call: Call) -> list[str]:
     targets = call.parameters.get("DeploymentTargets") or {}
     named = [*targets.get("OrganizationalUnitIds", ()), *targets.get("Accounts", ())]
     return [f"arn:aws:cloudformation:*:*:stackset-target/{_stack_set_name(call)}:*/{target}" for target in named]
+
+
+def _calendar_by_calendar(call: Call) -> list[Call]:
+    """Return a call for each of the calendars that one call asks for."""
+    names = call.parameters.get("CalendarNames") or ["*"]
+    return [replace(call, parameters={"CalendarNames": [name]}) for name in names]
 
 
 def _trail_arn(call: Call) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from muster_local.clock import Clock
 from muster_local.memberships import Case, Membership
@@ -47,6 +47,10 @@ class World:
     stack_sets: list[StackSet] = field(default_factory=list)
     stack_set_failures: dict[str, str] = field(default_factory=dict)
     """Accounts in which every operation of a stack set fails, with the reason."""
+    calendars: dict[str, str] = field(default_factory=dict)
+    """Change calendars by name, in every account: OPEN, CLOSED, or any other word for one that is not supported."""
+    calendar_changes: dict[str, datetime] = field(default_factory=dict)
+    """When a calendar goes over to its other state, by name; a calendar that is not named here never does."""
     denied_regions: set[str] = field(default_factory=set)
     """Regions in which a service control policy denies CloudFormation to what StackSets work as in the members."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -19,6 +19,8 @@ from moto.organizations.models import (
 
 from muster_local import (
     account_keys,
+    change_calendar,
+    object_store,
     organization_trail,
     organizations,
     parameter_store,
@@ -51,6 +53,9 @@ def install() -> None:
     account_keys.let_an_account_id_be_an_access_key()
     triage_role_reads.settle_before_iam_answers()
     stack_sets.correct()
+    object_store.write_objects_one_after_the_other()
+    object_store.date_objects_by_the_worlds_clock()
+    change_calendar.tell_the_state_of_calendars()
 
 
 def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World:
