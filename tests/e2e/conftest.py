@@ -113,10 +113,10 @@ def onboarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Onboarded]:
         pushed = endpoint.muster("push", str(wish))
         assert pushed.returncode == 0, pushed.stderr
         endpoint.control("DELETE", "calls")
-        first = endpoint.muster("onboard")
+        first = endpoint.muster("onboard", "--yes")
         first_writes = endpoint.writes()
         endpoint.control("DELETE", "calls")
-        second = endpoint.muster("onboard")
+        second = endpoint.muster("onboard", "--yes")
         yield Onboarded(endpoint.url, first, first_writes, second, endpoint.writes())
 
 

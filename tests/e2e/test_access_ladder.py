@@ -65,7 +65,7 @@ def test_onboarding_completes_when_the_printed_commands_were_run(access: str, en
     wish.write_text(DESIRED_STATE.read_text().replace("  roles: managed", "  roles: verify"))
     with up("--desired-state", str(wish), "--access", access) as cloud:
         for _ in range(ROUNDS):
-            printed = cloud.muster("onboard").stdout
+            printed = cloud.muster("onboard", "--yes").stdout
             report = report_of(cloud)
             if report["status"] != "WaitingForHandoff":
                 break
@@ -79,5 +79,5 @@ def test_onboarding_completes_when_the_printed_commands_were_run(access: str, en
         assert report["counts"].get("Unknown", 0) == 0
         assert MANAGEMENT not in {account["id"] for account in report["accounts_that_need_a_person"]["first"]}
         cloud.control("DELETE", "calls")
-        cloud.muster("onboard")
+        cloud.muster("onboard", "--yes")
         assert cloud.writes() == []

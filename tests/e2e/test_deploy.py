@@ -79,7 +79,7 @@ def guide() -> Iterator[Guide]:
         passed(endpoint.muster("push", str(DESIRED_STATE)))
         seen.access("onboard")
         seen.roles.append(seen.roles_of(MANAGEMENT))
-        seen.onboarded = endpoint.muster("onboard")
+        seen.onboarded = endpoint.muster("onboard", "--yes")
         seen.access("read")
         seen.roles.append(seen.roles_of(MANAGEMENT))
         seen.again = seen.access("read", "--no-fail-on-empty-changeset")

@@ -93,7 +93,8 @@ class Operator:
     def start(self, *, person: str | None = None, **over: Any) -> str:
         """Start an onboarding by the API, as somebody, and return the execution's ARN."""
         self._runs += 1
-        started = self.cloud.client("stepfunctions", person=person).start_execution(
+        client = self.cloud.client("stepfunctions", person=person) if person else self.client("stepfunctions")
+        started = client.start_execution(
             stateMachineArn=self.stack.onboard_machine_arn,
             name=f"run-{self._runs}-{datetime.now(UTC):%H%M%S%f}",
             input=json.dumps(over),
@@ -127,6 +128,31 @@ class Operator:
     def onboard(self, **over: Any) -> Run:
         """Run an onboarding to its end."""
         return self.finish(self.start(**over))
+
+    def sign_up_by_hand(self, **over: Any) -> str:
+        """Sign the organization up past the application, and return the membership."""
+        organizations = self.client("organizations", MANAGEMENT)
+        organizations.enable_aws_service_access(ServicePrincipal="security-ir.amazonaws.com")
+        self.client("iam", MANAGEMENT).create_service_linked_role(AWSServiceName="triage.security-ir.amazonaws.com")
+        organizations.register_delegated_administrator(
+            AccountId=DESIGNATED, ServicePrincipal="security-ir.amazonaws.com"
+        )
+        return self.create_membership(**over)
+
+    def create_membership(self, *, name: str = "small-org", entire: bool = False) -> str:
+        """Create the membership past the application, as its desired state has it, and return its id."""
+        created = self.client("security-ir").create_membership(
+            membershipName=name,
+            incidentResponseTeam=[
+                {"name": person["name"], "jobTitle": person["job_title"], "email": person["email"]}
+                for person in RESPONDERS
+            ],
+            optInFeatures=[{"featureName": "Triage", "isEnabled": True}],
+            tags={"owner": "security"},
+            coverEntireOrganization=entire,
+        )
+        self.cloud.world.clock.advance(5)
+        return str(created["membershipId"])
 
     def _waits_for_answer(self, arn: str) -> bool:
         """Tell whether the run has asked, and keeps a token for the answer."""

@@ -1,7 +1,5 @@
 """From a desired state to a covered, verified organization, by the real machine and the real functions."""
 
-from typing import Any
-
 from tests.scenarios.conftest import Cloud
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, RESPONDERS, Operator
 
@@ -139,36 +137,6 @@ def test_unknown_unit_stops_with_near_names_before_any_unit_is_added(operator: O
     assert any("Prood" in message for message in operator.messages())
 
 
-def test_unit_that_nobody_asked_for_is_reported_and_left(operator: Operator) -> None:
-    operator.push(scope={"units": ["Security", "Workloads"]})
-    membership = operator.onboard().output["membership_id"]
-    operator.push(scope={"units": ["Security"]})
-    operator.cloud.clear_calls()
-
-    run = operator.onboard()
-
-    assert operator.writes() == []
-    assert run.outcome == "NeedsAttention"
-    workloads = operator.unit_id("Workloads")
-    assert any(workloads in notice["subject"] + notice["detail"] for notice in run.output["notices"])
-    found = operator.client("security-ir").get_membership(membershipId=membership)
-    assert workloads in found["membershipAccountsConfigurations"]["organizationalUnits"]
-
-
-def test_narrower_scope_never_clears_the_whole_organization(operator: Operator) -> None:
-    operator.push()
-    membership = operator.onboard().output["membership_id"]
-    operator.push(scope={"units": ["Security"]})
-    operator.cloud.clear_calls()
-
-    run = operator.onboard()
-
-    assert operator.writes() == []
-    assert run.outcome == "NeedsAttention"
-    found = operator.client("security-ir").get_membership(membershipId=membership)
-    assert found["membershipAccountsConfigurations"]["coverEntireOrganization"] is True
-
-
 def test_management_account_can_hold_the_membership_without_an_administrator(fresh: Cloud) -> None:
     operator = fresh(application_account=MANAGEMENT)
     operator.push(
@@ -189,7 +157,7 @@ def test_management_account_can_hold_the_membership_without_an_administrator(fre
 
 
 def test_existing_membership_is_adopted_and_its_settings_are_put_right(operator: Operator) -> None:
-    _sign_up_by_hand(operator)
+    operator.sign_up_by_hand(name="made by hand")
     operator.push()
 
     run = operator.onboard()
@@ -210,14 +178,19 @@ def test_no_desired_state_is_a_beginning_and_not_an_error(operator: Operator) ->
 
 
 def test_nothing_is_changed_in_observe_and_propose(operator: Operator) -> None:
-    for mode in ("observe", "propose"):
-        operator.push(mode=mode)
+    operator.push(mode="observe")
 
-        run = operator.onboard()
+    observed = operator.onboard()
 
-        assert run.outcome == "WaitingForHandoff"
-        assert operator.writes() == []
-        assert any("sign_up" in handoff["command"] for handoff in run.output["handoffs"])
+    assert observed.outcome == "WaitingForHandoff"
+    assert any("sign_up" in handoff["command"] for handoff in observed.output["handoffs"])
+
+    operator.push(mode="propose")
+
+    asked = operator.onboard()
+
+    assert asked.outcome == "Asks"
+    assert operator.writes() == []
 
 
 def test_region_and_account_need_a_person_once(operator: Operator) -> None:
@@ -244,7 +217,7 @@ def test_denied_creation_is_handed_to_a_person_and_then_adopted(operator: Operat
     assert all(person["email"] not in str(waiting.output) for person in RESPONDERS)
 
     operator.cloud.set_faults([])
-    _create_membership(operator, name="small-org")
+    operator.create_membership(name="small-org")
     run = operator.onboard()
 
     assert run.outcome == "Covered"
@@ -264,26 +237,3 @@ def test_reader_in_the_members_tells_a_missing_role_from_an_unknown_one(operator
     assert causes["300000000003"] == "unknown"
     assert operator.coverage()[MANAGEMENT] == "Covered"
     assert operator.coverage()["300000000003"] == "NotCovered"
-
-
-def _sign_up_by_hand(operator: Operator) -> None:
-    organizations = operator.client("organizations", MANAGEMENT)
-    organizations.enable_aws_service_access(ServicePrincipal="security-ir.amazonaws.com")
-    operator.client("iam", MANAGEMENT).create_service_linked_role(AWSServiceName="triage.security-ir.amazonaws.com")
-    organizations.register_delegated_administrator(AccountId=DESIGNATED, ServicePrincipal="security-ir.amazonaws.com")
-    _create_membership(operator, name="made by hand")
-
-
-def _create_membership(operator: Operator, name: str, **over: Any) -> None:
-    operator.client("security-ir").create_membership(
-        **{
-            "membershipName": name,
-            "incidentResponseTeam": [
-                {"name": person["name"], "jobTitle": person["job_title"], "email": person["email"]}
-                for person in RESPONDERS
-            ],
-            "optInFeatures": [{"featureName": "Triage", "isEnabled": True}],
-            **over,
-        }
-    )
-    operator.cloud.world.clock.advance(5)

@@ -499,8 +499,8 @@ class TestRounds:
         execution = onboard(aws, {"applies": False})
 
         assert aws.named("plan")[0]["applies"] is False
-        assert (execution.output["verdict"], execution.output["plan"]) == ("tell", PLAN)
-        assert aws.named("lease") == []
+        assert (execution.output["status"], execution.output["plan"]) == ("Planned", PLAN)
+        assert aws.named("lease") == aws.named("report") == aws.named("publish") == []
 
     def test_run_is_limited_to_the_plan_that_a_person_named(self, onboard: Onboard) -> None:
         aws = cloud()
