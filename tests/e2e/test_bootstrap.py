@@ -127,7 +127,7 @@ def follow_the_guide(desk: Desk, **names: str) -> Followed:
             writes_of_proposal = desk.endpoint.writes()
     muster = 'muster --stack-name "$DEPLOYMENT" --profile security'
     desk.endpoint.control("DELETE", "calls")
-    again = desk.follow(f"{muster} onboard")
+    again = desk.follow(f"{muster} onboard --yes")
     assert desk.endpoint.writes() == []
     return Followed(
         printed=printed,

@@ -139,7 +139,9 @@ class Operator:
         )
         return self.create_membership(**over)
 
-    def create_membership(self, *, name: str = "small-org", entire: bool = False) -> str:
+    def create_membership(
+        self, *, name: str = "small-org", entire: bool = False, tags: dict[str, str] | None = None
+    ) -> str:
         """Create the membership past the application, as its desired state has it, and return its id."""
         created = self.client("security-ir").create_membership(
             membershipName=name,
@@ -148,7 +150,7 @@ class Operator:
                 for person in RESPONDERS
             ],
             optInFeatures=[{"featureName": "Triage", "isEnabled": True}],
-            tags={"owner": "security"},
+            tags={"owner": "security"} if tags is None else tags,
             coverEntireOrganization=entire,
         )
         self.cloud.world.clock.advance(5)

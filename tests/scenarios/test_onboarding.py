@@ -157,7 +157,7 @@ def test_management_account_can_hold_the_membership_without_an_administrator(fre
 
 
 def test_existing_membership_is_adopted_and_its_settings_are_put_right(operator: Operator) -> None:
-    operator.sign_up_by_hand(name="made by hand")
+    operator.sign_up_by_hand(name="made by hand", tags={})
     operator.push()
 
     run = operator.onboard()
