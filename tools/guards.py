@@ -198,7 +198,9 @@ class Baseline:
         """Run every test once. Raise GuardsError when one fails, since it would fail without any guard too."""
         began = time.monotonic()
         answer = answers / "baseline.json"
-        process = multiprocessing.get_context("fork").Process(target=copy.run_tests, args=(None, None, answer))
+        process = multiprocessing.get_context("fork").Process(
+            target=copy.run_tests, args=(None, None, answer), daemon=True
+        )
         process.start()
         process.join()
         found = _read(answer) or {"status": process.exitcode, "failed": None, "imported": None}
@@ -270,7 +272,7 @@ class _Trial:
         self.answer.unlink(missing_ok=True)
         tests = None if self.before_all else self.reaching
         start: Callable[..., Any] = multiprocessing.get_context("fork").Process
-        self.process = start(target=self.baseline.copy.run_tests, args=(tests, self.guard, self.answer))
+        self.process = start(target=self.baseline.copy.run_tests, args=(tests, self.guard, self.answer), daemon=True)
         self.began = time.monotonic()
         self.process.start()
 
