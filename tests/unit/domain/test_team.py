@@ -1,22 +1,25 @@
 """The team is brought to what is asked for, and nobody who is there is lost or hears less."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.domain.desired import ChangeKind, DesiredMembership, DesiredState, Mode
 from muster.domain.membership import Home
+from muster.domain.remediation import NOBODY, Remediation, RemediationKind, Step, to_document
 from muster.domain.responders import COMMUNICATION_PREFERENCES, MAX_TEAM, IncidentResponder, IncidentResponseTeam
-from muster.domain.scope import EntireOrganization
-from muster.domain.team import TeamDecision, decide_team, is_same_team
+from muster.domain.team import TeamDecision, TeamDifference, compare_team, decide_team, is_same_team
 
 HOME = Home("222222222222", "eu-west-1")
 EVERYTHING = frozenset(COMMUNICATION_PREFERENCES)
 CREATED, CLOSED = frozenset({"Case Created"}), frozenset({"Case Closed"})
-BOTH = frozenset({ChangeKind.ADD_RESPONDER, ChangeKind.UPDATE_RESPONDER})
+ADD, UPDATE = RemediationKind.ADD_RESPONDER, RemediationKind.UPDATE_RESPONDER
+BOTH, NOTHING = frozenset({ADD, UPDATE}), frozenset[RemediationKind]()
+KEY, OTHER_KEY = b"a key of these tests", b"another key"
 
 
 def person(
@@ -28,19 +31,22 @@ def person(
 ADA, BEN, EVE, IDA = person("Ada"), person("Ben"), person("Eve"), person("Ida")
 
 
-def desired(automatic: frozenset[ChangeKind] = BOTH, mode: Mode = Mode.ENFORCE) -> DesiredState:
-    membership = DesiredMembership("example", HOME.account_id, HOME.region)
-    return DesiredState(membership, EntireOrganization(), mode=mode, automatic=automatic)
+def compare(
+    wanted: Sequence[IncidentResponder], found: Sequence[IncidentResponder], key: bytes = KEY
+) -> TeamDifference:
+    return compare_team(tuple(wanted), tuple(found), membership_id="m-1", key=key)
 
 
 def decide(
     wanted: Sequence[IncidentResponder],
     found: Sequence[IncidentResponder],
-    *,
-    automatic: frozenset[ChangeKind] = BOTH,
-    mode: Mode = Mode.ENFORCE,
+    granted: frozenset[RemediationKind] = BOTH,
 ) -> TeamDecision:
-    return decide_team(tuple(wanted), tuple(found), desired=desired(automatic, mode), membership_id="m-1", home=HOME)
+    return decide_team(compare(wanted, found), granted, membership_id="m-1", home=HOME)
+
+
+def proposed(difference: TeamDifference) -> list[Remediation]:
+    return [each for each in (difference.update, difference.addition) if each]
 
 
 def details(decision: TeamDecision) -> list[str]:
@@ -122,19 +128,54 @@ def test_people_who_are_not_asked_for_are_kept_and_counted() -> None:
     assert notice.detail.startswith("responders 1, 4 of the membership as the service lists it")
 
 
-def test_kind_that_is_not_automatic_stays_as_it_is_and_is_asked_for() -> None:
+def test_only_what_is_granted_is_made_and_the_rest_stays_as_it_is() -> None:
     wanted, found = [person("Ada", title="Lead"), BEN, EVE], [ADA, BEN]
 
-    adds = decide(wanted, found, automatic=frozenset({ChangeKind.ADD_RESPONDER}))
-    updates = decide(wanted, found, automatic=frozenset({ChangeKind.UPDATE_RESPONDER}))
-    nothing = decide(wanted, found, mode=Mode.PROPOSE)
+    adds = decide(wanted, found, frozenset({ADD}))
+    updates = decide(wanted, found, frozenset({UPDATE}))
+    nothing = decide(wanted, found, NOTHING)
 
-    assert adds.team == (ADA, BEN, EVE)
-    assert [handoff.what for handoff in adds.handoffs] == ["set job title of responder 1"]
-    assert updates.team == (wanted[0], BEN)
-    assert [handoff.what for handoff in updates.handoffs] == ["add responder 3"]
-    assert nothing.team is None
-    assert [handoff.what for handoff in nothing.handoffs] == ["set job title of responder 1", "add responder 3"]
+    assert (adds.team, details(adds)) == ((ADA, BEN, EVE), ["add responder 3"])
+    assert (updates.team, details(updates)) == ((wanted[0], BEN), ["set job title of responder 1"])
+    assert nothing == TeamDecision(None)
+    assert (adds.handoffs, updates.handoffs) == ((), ())
+
+
+def test_what_is_granted_and_not_asked_for_is_nothing() -> None:
+    assert decide([ADA, BEN], [ADA, BEN], BOTH) == TeamDecision(None)
+
+
+def test_update_and_addition_are_proposed_apart_on_one_ground() -> None:
+    difference = compare([person("Ada", title="Lead"), BEN, EVE, IDA], [ADA, BEN])
+
+    assert [(each.step, each.kind, each.resource, each.what, each.concern) for each in proposed(difference)] == [
+        (Step.CONTACT_SETUP, UPDATE, "m-1", "set job title of responder 1", NOBODY),
+        (Step.CONTACT_SETUP, ADD, "m-1", "add responder 3; add responder 4", NOBODY),
+    ]
+    assert len({each.before for each in proposed(difference)}) == 1
+    assert all(each.before != each.after for each in proposed(difference))
+
+
+def test_goal_of_what_is_proposed_is_the_ground_of_the_team_that_is_written() -> None:
+    wanted, found = [person("Ada", title="Lead"), BEN, EVE], [ADA, BEN]
+    first = compare(wanted, found)
+    written = decide(wanted, found).team or ()
+    third = compare([*wanted, IDA], written)
+
+    assert first.addition is not None
+    assert third.addition is not None
+    assert first.addition.after == third.addition.before
+
+
+def test_nobody_is_named_as_added_whose_name_somebody_keeps_without_the_update() -> None:
+    """The first is to be called Ada from now on, so that another one can be Eve."""
+    wanted, found = [ADA, BEN, EVE, IDA], [person("Eve", email=ADA.email), BEN]
+
+    adds = decide(wanted, found, frozenset({ADD}))
+
+    assert (adds.team, details(adds)) == ((*found, IDA), ["add responder 4"])
+    assert decide([ADA, BEN, EVE], found, frozenset({ADD})) == TeamDecision(None)
+    assert decide(wanted, found).team == (ADA, BEN, EVE, IDA)
 
 
 def test_another_address_of_a_known_name_is_left_to_a_person() -> None:
@@ -171,7 +212,7 @@ def test_nobody_is_added_who_does_not_fit() -> None:
 @pytest.mark.parametrize("size", [1, 11])
 def test_list_that_the_service_would_not_take_is_not_sent(size: int) -> None:
     found = crowd(size)
-    decision = decide([person("Person0", title="Lead"), ADA], found, automatic=frozenset({ChangeKind.UPDATE_RESPONDER}))
+    decision = decide([person("Person0", title="Lead"), ADA], found, frozenset({UPDATE}))
 
     assert (decision.team, decision.changes) == (None, ())
     assert f"the team would have {size} people" in "".join(handoff.why for handoff in decision.handoffs)
@@ -181,6 +222,11 @@ def test_two_readings_are_the_same_whatever_their_order() -> None:
     assert is_same_team((ADA, BEN), (BEN, ADA))
     assert not is_same_team((ADA, BEN), (ADA, person("Ben", title="Lead")))
     assert not is_same_team((ADA, BEN), (ADA, BEN, BEN))
+
+
+def is_same_hearing(one: IncidentResponseTeam, other: IncidentResponseTeam) -> bool:
+    """Tell whether two teams differ in nothing but preferences that are left out or all listed."""
+    return is_same_team(*(tuple(replace(each, preferences=each.hears) for each in team) for team in (one, other)))
 
 
 NAMES = ("Ada", "Ben", "Eve", "Ida", "Kim", "Leo", "ADA")
@@ -217,43 +263,91 @@ FOUND = WANTED | st.lists(PEOPLE, min_size=2, max_size=10).map(numbered)
 KINDS = st.sets(st.sampled_from(sorted(BOTH))).map(frozenset)
 
 
-@given(wanted=WANTED, found=FOUND, automatic=KINDS)
+@given(wanted=WANTED, found=FOUND, granted=KINDS)
 def test_team_is_settled_after_one_write_and_nobody_is_lost(
-    wanted: list[IncidentResponder], found: IncidentResponseTeam, automatic: frozenset[ChangeKind]
+    wanted: list[IncidentResponder], found: IncidentResponseTeam, granted: frozenset[RemediationKind]
 ) -> None:
-    decision = decide(wanted, found, automatic=automatic)
+    decision = decide(wanted, found, granted)
     team = decision.team or tuple(found)
 
     assert (decision.team is None) == (not decision.changes)
-    assert {change.kind for change in decision.changes} <= automatic
+    assert {change.kind for change in decision.changes} <= granted
     assert len(team) <= MAX_TEAM
     heard = {each.key: each.hears for each in team}
     assert all(each.hears <= heard[each.key] for each in found)
     assert len({each.key for each in team}) == len(team)
     assert len({each.name.casefold() for each in team}) == len(team)
-    again = decide(wanted, team, automatic=automatic)
+    added = sum(change.kind == ADD for change in decision.changes)
+    assert decision.team is None or len(team) == len(found) + added
+    again = decide(wanted, team, granted)
     assert again.team is None
     assert {handoff.what for handoff in again.handoffs} == {handoff.what for handoff in decision.handoffs}
 
 
-@given(wanted=WANTED, found=FOUND, automatic=KINDS, chance=st.randoms(use_true_random=False))
+@given(wanted=WANTED, found=FOUND)
+def test_what_was_proposed_and_made_is_not_proposed_again(
+    wanted: list[IncidentResponder], found: IncidentResponseTeam
+) -> None:
+    first = compare(wanted, found)
+    decision = decide(wanted, found)
+
+    assert {change.kind for change in decision.changes} == {each.kind for each in proposed(first)}
+    assert proposed(compare(wanted, decision.team or found)) == []
+    assert decide(wanted, found, NOTHING).team is None
+
+
+@given(wanted=WANTED, found=FOUND, granted=KINDS, chance=st.randoms(use_true_random=False))
 def test_order_of_the_membership_changes_nothing(
-    wanted: list[IncidentResponder], found: IncidentResponseTeam, automatic: frozenset[ChangeKind], chance: Random
+    wanted: list[IncidentResponder], found: IncidentResponseTeam, granted: frozenset[RemediationKind], chance: Random
 ) -> None:
     shuffled = list(found)
     chance.shuffle(shuffled)
-    one, other = decide(wanted, found, automatic=automatic), decide(wanted, shuffled, automatic=automatic)
+    one, other = decide(wanted, found, granted), decide(wanted, shuffled, granted)
 
     assert is_same_team(one.team or (), other.team or ())
     assert (one.changes, one.handoffs) == (other.changes, other.handoffs)
     assert {notice.subject for notice in one.notices} == {notice.subject for notice in other.notices}
+    assert proposed(compare(wanted, found)) == proposed(compare(wanted, shuffled))
 
 
-@given(wanted=WANTED, found=FOUND, automatic=KINDS)
-def test_no_value_of_anybody_shows(
-    wanted: list[IncidentResponder], found: IncidentResponseTeam, automatic: frozenset[ChangeKind]
+@given(wanted=WANTED, found=FOUND)
+def test_digests_of_another_key_have_nothing_in_common(
+    wanted: list[IncidentResponder], found: IncidentResponseTeam
 ) -> None:
-    shown = repr(decide(wanted, found, automatic=automatic))
+    ours, theirs = proposed(compare(wanted, found)), proposed(compare(wanted, found, OTHER_KEY))
 
-    assert "Canary" not in shown
-    assert "canary" not in shown
+    assert [each.what for each in ours] == [each.what for each in theirs]
+    grounds = [{text for each in side for text in (each.before, each.after)} for side in (ours, theirs)]
+    assert grounds[0].isdisjoint(grounds[1])
+    assert len({each.before for each in ours}) == len(ours[:1])
+
+
+CHANGES = ("name", "job_title", "email", "preferences")
+
+
+@given(found=FOUND, place=st.integers(0, 9), field=st.sampled_from(CHANGES))
+def test_whatever_changes_in_anybody_is_another_ground(found: IncidentResponseTeam, place: int, field: str) -> None:
+    person_, index = found[place % len(found)], place % len(found)
+    values = {"name": "Somebody Else", "job_title": "Chief", "email": "else@example.com", "preferences": CREATED}
+    changed = replace(person_, **{field: values[field]})
+    other = (*found[:index], changed, *found[index + 1 :])
+    newcomer = [IncidentResponder("New Canary", "Lead", "new.canary@example.com"), *found[: MAX_TEAM - 1]]
+
+    one, two = (compare(newcomer, team[: MAX_TEAM - 1]).addition for team in (found, other))
+
+    assert one is not None
+    assert two is not None
+    kept = found[: MAX_TEAM - 1]
+    assert (one.before == two.before) == is_same_hearing(kept, other[: MAX_TEAM - 1])
+
+
+@given(wanted=WANTED, found=FOUND, granted=KINDS)
+def test_no_value_of_anybody_shows(
+    wanted: list[IncidentResponder], found: IncidentResponseTeam, granted: frozenset[RemediationKind]
+) -> None:
+    difference = compare(wanted, found)
+    planned = json.dumps([to_document(each) for each in proposed(difference)])
+    shown = repr(decide(wanted, found, granted)) + repr(difference) + planned
+
+    for value in ("Canary", "canary", "Analyst", "Lead", KEY.decode(), *COMMUNICATION_PREFERENCES):
+        assert value not in shown

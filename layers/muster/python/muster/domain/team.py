@@ -99,9 +99,7 @@ def compare_team(
         update=plan(RemediationKind.UPDATE_RESPONDER, updated.people, "; ".join(updated.details))
         if updated.details
         else None,
-        addition=plan(
-            RemediationKind.ADD_RESPONDER, whole, "; ".join(f"add responder {number}" for number, _ in added.people)
-        )
+        addition=plan(RemediationKind.ADD_RESPONDER, whole, "; ".join(_addition(number) for number, _ in added.people))
         if added.people
         else None,
         left=tuple(_left_to_people(updated, added)),
@@ -118,14 +116,11 @@ def decide_team(
     kept = difference.updated if updates else difference.found
     names = {person.name.casefold() for person in kept}
     # Without the update somebody may still have the name that an added person needs.
-    added = [person for _, person in difference.added if adds and person.name.casefold() not in names]
-    team = (*kept, *added)
-    changes = tuple(
-        Change(each.kind, membership_id, detail)
-        for each in (updates, adds)
-        if each and (each is updates or added)
-        for detail in each.what.split("; ")
-    )
+    added = [(number, person) for number, person in difference.added if adds and person.name.casefold() not in names]
+    team = (*kept, *(person for _, person in added))
+    details = [(updates.kind, each) for each in updates.what.split("; ")] if updates else []
+    details += [(RemediationKind.ADD_RESPONDER, _addition(number)) for number, _ in added]
+    changes = tuple(Change(kind, membership_id, detail) for kind, detail in details)
     handoffs = [ask_to_edit_team(home, membership_id, what, why) for what, why in difference.left]
     if changes and not MIN_TEAM <= len(team) <= MAX_TEAM:
         what = "; ".join(each.detail for each in changes)
@@ -133,6 +128,10 @@ def decide_team(
         handoffs.append(ask_to_edit_team(home, membership_id, what, why))
         changes = ()
     return TeamDecision(team if changes else None, changes, tuple(handoffs), difference.notices)
+
+
+def _addition(number: int) -> str:
+    return f"add responder {number}"
 
 
 def _digest(team: IncidentResponseTeam, key: bytes) -> str:
