@@ -1,13 +1,13 @@
 """Who lacks the triage role, who is asked for it, and what a pass leaves."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.domain.desired import ChangeKind, DesiredMembership, DesiredState, Mode
 from muster.domain.member_repair import (
     MAX_ACCOUNTS,
     MemberAccess,
@@ -19,13 +19,14 @@ from muster.domain.member_repair import (
     describe_created,
     next_accounts,
     object_to_repair,
+    plan_roles,
     progress_from_document,
     progress_to_document,
     roles_in_question,
 )
 from muster.domain.membership import Home
 from muster.domain.outcomes import HandoffTo
-from muster.domain.scope import EntireOrganization
+from muster.domain.remediation import Concern, RemediationKind, Step
 
 HOME = Home("222222222222", "eu-west-1")
 
@@ -36,11 +37,6 @@ def account(account_id: str, coverage: str = "NotCovered", cause: str | None = "
 
 def ids(number: int) -> list[str]:
     return [f"{300_000_000_000 + each}" for each in range(number)]
-
-
-def desired(mode: Mode = Mode.ENFORCE, *automatic: ChangeKind) -> DesiredState:
-    membership = DesiredMembership("example", HOME.account_id, HOME.region)
-    return DesiredState(membership, EntireOrganization(), mode=mode, automatic=frozenset(automatic))
 
 
 def test_accounts_without_the_role_are_told_from_those_where_nobody_may_look() -> None:
@@ -96,22 +92,38 @@ def test_roles_of_one_pass_are_one_change() -> None:
     assert describe_created([]) == ()
 
 
-@pytest.mark.parametrize(
-    ("access", "state", "objection"),
-    [
-        (MemberAccess.READ, desired(Mode.ENFORCE, ChangeKind.CREATE_TRIAGE_ROLE), "MemberAccess is read"),
-        (MemberAccess.REPAIR, desired(Mode.PROPOSE, ChangeKind.CREATE_TRIAGE_ROLE), "mode is propose"),
-        (MemberAccess.REPAIR, desired(Mode.ENFORCE, ChangeKind.ADD_UNIT), "automatic does not list create_triage_role"),
-        (MemberAccess.REPAIR, desired(Mode.ENFORCE, ChangeKind.CREATE_TRIAGE_ROLE), None),
-    ],
-)
-def test_what_keeps_a_run_from_creating_roles_is_said(
-    access: MemberAccess, state: DesiredState, objection: str | None
-) -> None:
-    found = object_to_repair(state, access)
+@pytest.mark.parametrize("access", [MemberAccess.NONE, MemberAccess.READ])
+def test_access_that_keeps_every_run_from_creating_roles_is_named(access: MemberAccess) -> None:
+    assert object_to_repair(access) == f"MemberAccess is {access}, so nothing may be written in the member accounts"
 
-    assert (found is None) == (objection is None)
-    assert (objection or "") in (found or "")
+
+def test_access_to_repair_is_all_that_a_run_needs_of_the_deployment() -> None:
+    assert object_to_repair(MemberAccess.REPAIR) is None
+
+
+def test_roles_of_all_accounts_are_one_remediation_that_concerns_each_of_them() -> None:
+    one, many = plan_roles(ids(1)), plan_roles(ids(25))
+
+    assert (one.step, one.kind, one.cause) == (
+        Step.MEMBER_REPAIR, RemediationKind.CREATE_TRIAGE_ROLE, "role_missing"
+    )  # fmt: skip
+    assert one.what == "create the triage role in 300000000000"
+    assert one.before.startswith("missing in 1 account (")
+    assert many.what.endswith("300000000019 and 5 more")
+    assert many.concern == Concern(only=tuple(ids(25)))
+
+
+@given(missing=st.lists(st.sampled_from(ids(9)), unique=True, min_size=1), chance=st.randoms(use_true_random=False))
+def test_roles_of_the_same_accounts_are_the_same_write_and_those_of_others_another(
+    missing: list[str], chance: Random
+) -> None:
+    shuffled = list(missing)
+    chance.shuffle(shuffled)
+    planned = plan_roles(missing)
+
+    assert plan_roles(shuffled).id == planned.id
+    assert plan_roles([*missing[1:], "400000000000"]).target == planned.target
+    assert plan_roles([*missing[1:], "400000000000"]).id != planned.id
 
 
 def test_owners_are_asked_once_with_the_command_of_aws_and_fifty_accounts_by_name() -> None:

@@ -364,10 +364,11 @@ def test_organization_without_a_sure_trail_is_a_warning(
     [
         (DESIRED, NoMembership(0), BLOCKER),
         (DESIRED, MembershipFound(MEMBERSHIP), WARNING),
-        (replace(DESIRED, mode=Mode.PROPOSE), NoMembership(0), WARNING),
+        (replace(DESIRED, mode=Mode.PROPOSE), NoMembership(0), BLOCKER),
+        (replace(DESIRED, mode=Mode.OBSERVE), NoMembership(0), WARNING),
     ],
 )
-def test_contacts_that_are_missing_or_in_the_clear_block_only_a_run_that_creates(
+def test_contacts_that_are_missing_or_in_the_clear_block_only_a_run_that_creates_or_proposes_to(
     found: Any, desired: DesiredState, memberships: Any, severity: Severity
 ) -> None:
     check = one(CheckId.CONTACTS, desired=desired, contacts=Known(found), memberships=memberships)
