@@ -53,6 +53,10 @@ class Cloud(Protocol):
         """Return the functions' logs."""
         ...
 
+    def sign_in(self, person: str, account: str | None = None) -> str:
+        """Return the access key id of a person."""
+        ...
+
     def reset(
         self,
         *,
@@ -84,6 +88,7 @@ class Control:
             ("POST", "switches"): self._set_switches,
             ("GET", "permissions"): lambda _: cloud.permissions(),
             ("GET", "logs"): lambda _: cloud.logs(),
+            ("POST", "people"): self._sign_in,
             ("POST", "reset"): self._reset,
         }
 
@@ -137,6 +142,13 @@ class Control:
                 switches.set(name, value)
             raise
         return switches.as_dict()
+
+    def _sign_in(self, document: Any) -> dict[str, str]:
+        asked = document if isinstance(document, Mapping) else {}
+        known = "person" in asked and set(asked) <= {"person", "account"}
+        if not known or not all(isinstance(value, str) for value in asked.values()):
+            raise AskedError('the request is {"person": NAME, "account": the application\'s when left out}')
+        return {"access_key_id": self._cloud.sign_in(**asked)}
 
     def _reset(self, document: Any) -> dict[str, str]:
         asked = document or {}

@@ -21,6 +21,7 @@ from muster_local.authorization import (
     trust_policy,
     trusts,
 )
+from muster_local.callers import Caller
 from muster_local.faults import (
     TIMEOUT,
     Fault,
@@ -42,6 +43,7 @@ from muster_local.sessions import Sessions
 
 type StartResponse = Callable[..., Any]
 type WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+type Trail = Callable[[Call, Caller, Answer, Environ], None]
 type Control = Callable[[str, str, bytes], tuple[int, Any]]
 
 # Regions in which an account has to opt in (the general reference's list of Regions).
@@ -80,10 +82,11 @@ class Surroundings(Protocol):
 class DroppedConnectionError(ConnectionAbortedError):
     """The connection is to end without a response."""
 
-    def __init__(self, outcome: str = TIMEOUT) -> None:
-        """Keep how the call ended for the service: it may well have taken effect."""
+    def __init__(self, answer: Answer | None = None) -> None:
+        """Keep how the call ended for the service, unless it never saw it: it may well have taken effect."""
         super().__init__()
-        self.outcome = outcome
+        self.answer = answer
+        self.outcome = TIMEOUT if answer is None else answer.outcome
 
 
 @dataclass(slots=True)
@@ -98,6 +101,7 @@ class Middleware:
     faults: Faults = field(default_factory=Faults)
     sessions: Sessions = field(default_factory=Sessions)
     report: Callable[[str], None] = lambda _: None
+    trail: Trail = lambda *_: None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request. Raises DroppedConnectionError for one that is to end without an answer."""
@@ -119,7 +123,17 @@ class Middleware:
         caller = self._caller(scope)
         if caller is None:
             return error_answer(call.model, *_unknown_key(scope.service), method=environ["REQUEST_METHOD"])
-        call = call.on_behalf_of(*caller)
+        call = call.on_behalf_of(caller.account, caller.application_role)
+        try:
+            answer = self._answer_to(environ, body, call, scope)
+        except DroppedConnectionError as dropped:
+            if dropped.answer is not None:
+                self.trail(call, caller, dropped.answer, environ)
+            raise
+        self.trail(call, caller, answer, environ)
+        return answer
+
+    def _answer_to(self, environ: Environ, body: bytes, call: Call, scope: Scope) -> Answer:
         if call.role_arn is None:
             refusal = self._refusal(call)
             return refusal or self._pass_on(environ, body, call)
@@ -156,7 +170,7 @@ class Middleware:
             if fault.kill_function:
                 self.kill_function(access_key)
             if fault.drop_response or fault.kill_function:
-                raise DroppedConnectionError(answer.outcome)
+                raise DroppedConnectionError(answer)
             if fault.partial and answer.status == HTTPStatus.OK:
                 body = partly(answer.body, fault.partial)
                 headers = tuple(pair for pair in answer.headers if pair[0].lower() != "content-length")
@@ -165,9 +179,9 @@ class Middleware:
 
     # --- who, and may they ---
 
-    def _caller(self, scope: Scope) -> tuple[str, str | None] | None:
+    def _caller(self, scope: Scope) -> Caller | None:
         if _ACCOUNT_ID.fullmatch(scope.access_key):
-            return scope.access_key, None
+            return Caller(scope.access_key, scope.access_key)
         return self.sessions.find(scope.access_key)
 
     def _refusal(self, call: Call) -> Answer | None:

@@ -1,6 +1,7 @@
 """The embedded cloud: one process on loopback that speaks AWS, with the application deployed in it."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -13,20 +14,25 @@ from botocore.config import Config
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from muster_local import control, deployment, machines, organization_file, stacks, templates, world
+from muster_local import control, deployment, event_history, machines, organization_file, stacks, templates, world
+from muster_local.callers import Caller
 from muster_local.code_store import CodeStore
 from muster_local.control import AskedError
 from muster_local.faults import Faults
+from muster_local.http_answers import Answer
 from muster_local.http_server import HttpServer
 from muster_local.lambda_host import LambdaHost
 from muster_local.lambda_invoke import run_functions_in_the_lambda_host
 from muster_local.middleware import Middleware
+from muster_local.operations import Call, Environ
+from muster_local.recorded_events import is_recorded, recorded
 from muster_local.sessions import name_accounts_as_their_root
 
 ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
 DEPLOYMENT_NAME = "muster"
 DEFAULT_REGION = "us-east-1"
 
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
@@ -82,6 +88,7 @@ class EmbeddedCloud:
             control=control.Control(self).answer,
             kill_function=lambda key: self._host is not None and self._host.kill(key),
             report=report,
+            trail=self._record,
         )
 
     # --- life ---
@@ -197,20 +204,35 @@ class EmbeddedCloud:
         """The organization's management account."""
         return self.world.organization.management_account.id
 
-    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
-        """Return a client that acts as an account; as the application's own in its own Region by default."""
-        key = (service, account or self.application_account, region or self._region)
+    def client(
+        self, service: str, account: str | None = None, region: str | None = None, *, person: str | None = None
+    ) -> Any:
+        """Return a client that acts as an account; as the application's own in its own Region by default.
+
+        With a person, such as ``ada@example.com``, it acts as their session of the role Operator there.
+        """
+        acting = account or self.application_account
+        key = (service, acting if person is None else self.sign_in(person, acting), region or self._region)
         if key not in self._clients:
             self._clients[key] = self._new_client(*key)
         return self._clients[key]
 
-    def _new_client(self, service: str, account: str, region: str) -> Any:
+    def sign_in(self, person: str, account: str | None = None) -> str:
+        """Return the access key id of a person in the role Operator of an account, the application's by default.
+
+        They may do whatever the account's own key may. Raises AskedError.
+        """
+        if not _SESSION_NAME.fullmatch(person):
+            raise AskedError(f"a person is named by 2 to 64 letters, digits or _+=,.@-, and not {person!r}")
+        return self._middleware.sessions.sign_in(person, account or self.application_account)
+
+    def _new_client(self, service: str, access_key: str, region: str) -> Any:
         session: Any = boto3.Session()  # typed by service name, of which any may come
         return session.client(
             service,
             region_name=region,
             endpoint_url=self.url,
-            aws_access_key_id=account,
+            aws_access_key_id=access_key,
             aws_secret_access_key="embedded",  # noqa: S106 - no secret: every account's key is its own id
             config=Config(proxies={}, retries={"total_max_attempts": 1}),
         )
@@ -250,6 +272,20 @@ class EmbeddedCloud:
     def logs(self) -> dict[str, str]:
         """Return everything the functions have written, by function."""
         return self._host.logs() if self._host else {}
+
+    def _record(self, call: Call, caller: Caller, answer: Answer, environ: Environ) -> None:
+        if not is_recorded(call):
+            return
+        event = recorded(
+            call,
+            caller,
+            answer,
+            self._now(),
+            address=environ.get("REMOTE_ADDR", ""),
+            agent=environ.get("HTTP_USER_AGENT", ""),
+            names_resources=self.world.switches.get("event_resources") == "named",
+        )
+        event_history.record(self.world, event)
 
     def _now(self) -> datetime:
         return self.world.clock.now()

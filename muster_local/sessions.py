@@ -1,19 +1,23 @@
 """Whom an access key stands for: sessions of roles, and accounts."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
-from moto.iam.models import iam_backends
 from moto.sts.models import AssumedRole, STSBackend, sts_backends
+
+from muster_local import callers
+from muster_local.callers import Caller
 
 
 class Sessions:
-    """Which role an access key stands for."""
+    """Which role or person an access key stands for."""
 
     def __init__(self) -> None:
         """Start without sessions."""
         self._lock = threading.Lock()
-        self._roles: dict[str, tuple[str, str]] = {}
+        self._callers: dict[str, Caller] = {}
+        self._people: dict[str, Caller] = {}
         self._issued: dict[tuple[str, str], AssumedRole] = {}
 
     def issue(self, role_arn: str, session_name: str) -> dict[str, str]:
@@ -30,24 +34,33 @@ class Sessions:
                     external_id=None,
                 )
             session = self._issued[role_arn, session_name]
-            self._roles[session.access_key_id] = (session.account_id, role_arn)
+            self._callers[session.access_key_id] = _caller(session)
         return {
             "AWS_ACCESS_KEY_ID": session.access_key_id,
             "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
             "AWS_SESSION_TOKEN": session.session_token,
         }
 
-    def find(self, access_key: str) -> tuple[str, str] | None:
-        """Return (account, role ARN) of a key that came from STS, or None."""
+    def sign_in(self, name: str, account: str) -> str:
+        """Return the access key id of a person in an account's role Operator."""
+        found = callers.person(name, account)
         with self._lock:
-            if access_key in self._roles:
-                return self._roles[access_key]
-        for account, backends in list(iam_backends.items()):
-            key = backends["aws"].access_keys.get(access_key)
-            if key is not None and key.role_arn:
+            if found.access_key not in self._people:
+                self._people[found.access_key] = found
+                sts_backends[account]["aws"].assumed_roles.append(_session(found))
+        return found.access_key
+
+    def find(self, access_key: str) -> Caller | None:
+        """Return whom a key stands for that came from STS or from signing in, or None."""
+        with self._lock:
+            known = self._people.get(access_key) or self._callers.get(access_key)
+        if known is not None:
+            return known
+        for backends in list(sts_backends.values()):
+            session = backends["aws"].get_assumed_role_from_access_key(access_key)
+            if session is not None:
                 with self._lock:
-                    self._roles[access_key] = (account, key.role_arn)
-                return account, str(key.role_arn)
+                    return self._callers.setdefault(access_key, _caller(session))
         return None
 
     def survive_reset(self) -> None:
@@ -58,6 +71,20 @@ class Sessions:
         with self._lock:
             for session in self._issued.values():
                 sts_backends[session.account_id]["aws"].assumed_roles.append(session)
+            for person in self._people.values():
+                sts_backends[person.account]["aws"].assumed_roles.append(_session(person))
+
+
+def _session(person: Caller) -> Any:
+    """Return a session such as moto keeps, for GetCallerIdentity."""
+    return SimpleNamespace(
+        access_key_id=person.access_key, user_id=person.user_id, arn=person.arn, account_id=person.account
+    )
+
+
+def _caller(session: AssumedRole) -> Caller:
+    role_id = str(session.user_id).partition(":")[0]
+    return Caller(session.account_id, session.access_key_id, session.role_arn, role_id, session.session_name)
 
 
 def name_accounts_as_their_root() -> None:

@@ -8,6 +8,7 @@ from muster_local.clock import Clock
 from muster_local.memberships import Case, Membership
 from muster_local.organization_file import OrganizationFile
 from muster_local.organization_tree import OrganizationTree
+from muster_local.recorded_events import RecordedEvent
 from muster_local.stack_sets_model import StackSet
 from muster_local.switches import Switches
 from muster_local.task_tokens import TaskTokens
@@ -22,6 +23,7 @@ class Delays:
     triage_role: timedelta = timedelta(minutes=1)
     registration: timedelta = timedelta(seconds=20)
     stack_set_operation: timedelta = timedelta(seconds=40)
+    event_history: timedelta = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class World:
     """Change calendars by name, in every account: OPEN, CLOSED, or any other word for one that is not supported."""
     calendar_changes: dict[str, datetime] = field(default_factory=dict)
     """When a calendar goes over to its other state, by name; a calendar that is not named here never does."""
+    event_history: list[RecordedEvent] = field(default_factory=list)
+    """What CloudTrail has recorded, oldest first, whether or not it can be looked up already."""
     denied_regions: set[str] = field(default_factory=set)
     """Regions in which a service control policy denies CloudFormation to what StackSets work as in the members."""
     lock: threading.RLock = field(default_factory=threading.RLock)

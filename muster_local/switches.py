@@ -161,6 +161,11 @@ ALL = (
         "As what does ListStackSetOperationResults list an account that was skipped because it is suspended?",
         ("CANCELLED", "SUCCEEDED"),
     ),
+    Switch(
+        "event_resources",
+        "Does the event history name the state machine among the resources of a StartExecution?",
+        ("named", "unnamed"),
+    ),
 )
 BY_NAME: Mapping[str, Switch] = {switch.name: switch for switch in ALL}
 

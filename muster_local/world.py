@@ -20,6 +20,7 @@ from moto.organizations.models import (
 from muster_local import (
     account_keys,
     change_calendar,
+    event_history,
     object_store,
     organization_trail,
     organizations,
@@ -56,6 +57,7 @@ def install() -> None:
     object_store.write_objects_one_after_the_other()
     object_store.date_objects_by_the_worlds_clock()
     change_calendar.tell_the_state_of_calendars()
+    event_history.look_events_up()
 
 
 def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World:
