@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from muster.domain.observed import Known, Observed, Unknown
@@ -20,7 +21,7 @@ class Freeze:
     reason: str
 
 
-class WindowState:
+class WindowState(StrEnum):
     """What SSM Change Calendar says of a moment; the words are the service's."""
 
     OPEN = "OPEN"
@@ -65,10 +66,8 @@ def hold(kind: RemediationKind, *, freeze: Observed[Freeze | None], window: Wind
     match freeze:
         case Unknown(why):
             return f"whether the automation is frozen is unknown ({why}): look with muster freeze"
-        case Known(None):
-            return None
         case Known(found):
-            return _hold_by_freeze(found, at)
+            return None if found is None else _hold_by_freeze(found, at)
 
 
 def _hold_by_window(window: Window | None) -> str | None:
@@ -76,15 +75,18 @@ def _hold_by_window(window: Window | None) -> str | None:
         return None
     match window.state:
         case Unknown(why):
-            return f"whether change calendar {window.calendar} is open is unknown ({why})"
+            return (
+                f"whether change calendar {window.calendar} is open is unknown ({why}): allow ssm:GetCalendarState, or "
+                f"correct change_calendar in the desired state"
+            )
         case Known(WindowState.OPEN):
             return None
         case Known(state):
             return f"change calendar {window.calendar} is {state}; a run in its next window goes on"
 
 
-def _hold_by_freeze(freeze: Freeze | None, at: datetime) -> str | None:
-    if freeze is None or freeze.until <= at:
+def _hold_by_freeze(freeze: Freeze, at: datetime) -> str | None:
+    if freeze.until <= at:
         return None
     return (
         f"the automation is frozen until {freeze.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({freeze.reason}); "

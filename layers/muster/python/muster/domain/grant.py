@@ -33,8 +33,15 @@ def seal_grant(plan: str, granted: Iterable[Remediation]) -> tuple[str, str]:
 
 
 def open_grant(text: str, sha256: str) -> Grant:
-    """Return the grant of a stored text. Raises PlanError when it is not the one that was sealed."""
+    """Return the grant of a stored text. Raises PlanError for another one than was sealed."""
     if hashlib.sha256(text.encode()).hexdigest() != sha256:
         raise PlanError("the grant of this run was changed after it was made; nothing was written by it")
-    document = json.loads(text)
-    return Grant(document["plan"], tuple(map(remediations.from_document, document["remediations"])))
+    try:
+        document = json.loads(text)
+        if document["schema"] != SCHEMA:
+            raise PlanError(f"the grant of this run is of schema {document['schema']}, not {SCHEMA}")
+        return Grant(document["plan"], tuple(map(remediations.from_document, document["remediations"])))
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PlanError):
+            raise
+        raise PlanError("the grant of this run is not one that this version can read") from error

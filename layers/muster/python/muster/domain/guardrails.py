@@ -1,4 +1,4 @@
-"""Limits on what one run may change without a person. A refusal says the numbers, the limit and the next command."""
+"""Limits on what one run may change without a person. A refusal says the numbers and the limit."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from muster.domain.desired import Guardrails
 class BlastRadius:
     """What a run changes, with what it has changed already.
 
-    ``accounts`` are those whose protection changes, ``total`` counts the accounts of the organization (None when they
-    could not be listed), ``units`` the units that are added or removed.
+    ``accounts`` are those whose protection changes, None when somebody's changes and it is unknown whose; ``total``
+    counts the accounts of the organization (None when they could not be listed), ``units`` the units that are added or
+    removed.
     """
 
-    accounts: AbstractSet[str]
+    accounts: AbstractSet[str] | None
     total: int | None
     units: int
 
@@ -33,7 +34,9 @@ def refuse(limits: Guardrails, radius: BlastRadius) -> tuple[Refusal, ...]:
     A change that concerns no account and no unit passes whatever the limits are.
     """
     refusals = []
-    number, total = len(radius.accounts), radius.total
+    if radius.accounts is None:
+        refusals.append(_refusal("max_accounts", "how many accounts' protection it changes is unknown"))
+    number, total = len(radius.accounts or ()), radius.total
     if number > limits.max_accounts:
         why = f"it changes the protection of {number:,} accounts, and the limit is {limits.max_accounts:,}"
         refusals.append(_refusal("max_accounts", why))

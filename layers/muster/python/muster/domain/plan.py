@@ -123,12 +123,12 @@ def open_sealed(text: str, sha256: str) -> SealedPlan:
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
-            raise PlanError(f"plan {sha256[:SHORT]} is of schema {document['schema']}, not {SCHEMA}: plan again")
+            raise PlanError(f"plan {sha256[:SHORT]} is of schema {document['schema']}, not {SCHEMA}; plan again")
         return SealedPlan(from_document(document), text, sha256)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, PlanError):
             raise
-        raise PlanError(f"plan {sha256[:SHORT]} is not one that this version can read: plan again") from error
+        raise PlanError(f"plan {sha256[:SHORT]} is not one that this version can read; plan again") from error
 
 
 def to_document(plan: Plan) -> dict[str, Any]:

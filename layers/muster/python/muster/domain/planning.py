@@ -4,7 +4,7 @@ Nothing here knows how a remediation was found: it is ordered, its accounts are 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,8 +16,8 @@ from muster.domain.guardrails import BlastRadius, refuse
 from muster.domain.membership import Association
 from muster.domain.observed import Known, Observed
 from muster.domain.outcomes import Handoff
-from muster.domain.plan import MAX_NAMED, Affected, LeftStep, Plan, PlannedRemediation
-from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
+from muster.domain.plan import MAX_NAMED, Affected, LeftStep, Plan, PlannedRemediation, canonical
+from muster.domain.remediation import Concern, Remediation, RemediationKind, Step, to_document
 from muster.domain.scoping import AFTER_CLEARING
 
 _STEPS = list(Step)
@@ -82,7 +82,12 @@ def beyond_repair(document: Mapping[str, Any]) -> tuple[LeftStep, ...]:
         found = tuple(sorted(each["id"] for each in document["accounts"] if each["cause"] == cause))
         if found:
             steps.append(
-                LeftStep("nobody", f"cover {len(found):,} accounts ({cause})", why, accounts=found[:MAX_NAMED])
+                LeftStep(
+                    "nobody",
+                    f"cover {len(found):,} {'account' if len(found) == 1 else 'accounts'} ({cause})",
+                    why,
+                    accounts=found[:MAX_NAMED],
+                )
             )
     return tuple(steps)
 
@@ -90,7 +95,7 @@ def beyond_repair(document: Mapping[str, Any]) -> tuple[LeftStep, ...]:
 def left_from_handoffs(handoffs: Iterable[Handoff]) -> tuple[LeftStep, ...]:
     """Return the steps of other people, each once and in the order of their words."""
     steps = {LeftStep(each.to.value, each.what, each.why, each.command, each.accounts) for each in handoffs}
-    return tuple(sorted(steps, key=lambda each: (each.who, each.what, each.why, each.command)))
+    return tuple(sorted(steps, key=lambda each: (each.who, each.what, each.why, each.command, each.accounts)))
 
 
 def make_plan(
@@ -101,7 +106,7 @@ def make_plan(
     A write needs a person when it takes protection away, when the mode or ``automatic`` says so, or when all that could
     be done without a person would pass a guardrail.
     """
-    ordered = sorted({each.id: each for each in proposed}.values(), key=_rank)
+    ordered = sorted({each.id: each for each in sorted(proposed, key=_wording)}.values(), key=_rank)
     concerned = {each.id: resolve(each.concern, each.kind, ground.accounts) for each in ordered}
     planned = []
     for each in ordered:
@@ -122,7 +127,7 @@ def make_plan(
         mode=ground.desired.mode.value,
         membership_id=ground.membership_id,
         accounts=ground.size,
-        remediations=_guard(planned, concerned, ground),
+        remediations=_guard(_bind_to_clearing(planned), concerned, ground),
         left=tuple(left),
     )
     return plan, {key: value for key, value in concerned.items() if value}
@@ -159,6 +164,29 @@ def _rank(remediation: Remediation) -> tuple[int, int, int, str, str]:
     return step, kind, remediation.place, remediation.resource, remediation.id
 
 
+def _wording(remediation: Remediation) -> str:
+    return canonical(to_document(remediation))
+
+
+def _bind_to_clearing(planned: Sequence[PlannedRemediation]) -> tuple[PlannedRemediation, ...]:
+    """Let units that AWS takes only after the flag is cleared wait for all that the clearing waits for.
+
+    Sent before it they are refused again; and a clearing without them leaves everybody below them uncovered.
+    """
+    clearing = next(
+        (each for each in planned if each.remediation.kind is RemediationKind.CLEAR_ENTIRE_ORGANIZATION), None
+    )
+    if clearing is None:
+        return tuple(planned)
+    approval = ("AWS takes it only after the entire organization is cleared",) if clearing.approval else ()
+    return tuple(
+        replace(each, approval=(*approval, *each.approval), held=each.held or clearing.held)
+        if each.remediation.before == AFTER_CLEARING
+        else each
+        for each in planned
+    )
+
+
 def _affected(remediation: Remediation, accounts: tuple[str, ...], ground: Ground) -> Affected:
     concern = remediation.concern
     if ground.accounts is None and (concern.everyone or concern.below):
@@ -180,16 +208,14 @@ def _guard(
         for each in planned
         if not each.approval and each.held is None and each.id not in ground.done | ground.sanctioned and _counts(each)
     }
-    accounts = ground.touched.union(*(concerned[each] for each in counted))
-    units = ground.units + sum(each.remediation.kind.changes_units for each in planned if each.id in counted)
     if not counted:
         return tuple(planned)
+    is_known = all(each.affected.number is not None for each in planned if each.id in counted)
+    accounts = ground.touched.union(*(concerned[each] for each in counted)) if is_known else None
+    units = ground.units + sum(each.remediation.kind.changes_units for each in planned if each.id in counted)
     refusals = refuse(ground.desired.guardrails, BlastRadius(accounts, ground.size, units))
     reasons = tuple(each.reason for each in refusals)
-    return tuple(
-        PlannedRemediation(each.remediation, each.affected, reasons, each.held) if each.id in counted else each
-        for each in planned
-    )
+    return tuple(replace(each, approval=reasons) if each.id in counted else each for each in planned)
 
 
 def _counts(planned: PlannedRemediation) -> bool:
@@ -270,8 +296,14 @@ class Moved:
 def find_moved(
     agreed: Iterable[PlannedRemediation], fresh: Iterable[PlannedRemediation], *, done: frozenset[str]
 ) -> tuple[Moved, ...]:
-    """Return the agreed writes whose target now asks for another one. One that nothing asks for any more is done."""
+    """Return the agreed writes whose target now asks for another one. One that nothing asks for any more is done.
+
+    Where the run has made some of what was agreed, the ground of the same step's others may be of its own making: the
+    other write is no part of the agreement, and waits for one of its own.
+    """
+    agreed, fresh = tuple(agreed), tuple(fresh)
     present = {each.id for each in fresh}
+    changed = {each.remediation.step for each in agreed if each.id in done}
     by_target: dict[tuple[str, str], Remediation] = {each.remediation.target: each.remediation for each in fresh}
     return tuple(
         Moved(
@@ -279,5 +311,8 @@ def find_moved(
             f"{by_target[each.remediation.target].before} → {by_target[each.remediation.target].after}",
         )
         for each in agreed
-        if each.id not in present and each.id not in done and each.remediation.target in by_target
+        if each.id not in present
+        and each.id not in done
+        and each.remediation.target in by_target
+        and each.remediation.step not in changed
     )

@@ -124,7 +124,7 @@ def to_document(remediation: Remediation) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> Remediation:
-    """Return the remediation that ``to_document`` wrote. Raises ValueError or KeyError for anything else."""
+    """Return the remediation that ``to_document`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
     concern = document["concern"]
     found = Remediation(
         step=Step(document["step"]),

@@ -54,9 +54,10 @@ class Granted(Gate):
 
     def takes(self, remediation: Remediation) -> bool:
         """Compare with the grant. What nobody planned is left to the next look."""
-        for each in self.grant.of(self.step):
-            if each.id == remediation.id:
-                return True
+        granted = self.grant.of(self.step)
+        if any(each.id == remediation.id for each in granted):
+            return True
+        for each in granted:
             if each.target == remediation.target:
                 raise WorldMovedError(
                     f"the world moved since plan {self.grant.plan[:12]} was made, so it goes no further. "
