@@ -1,4 +1,4 @@
-"""Lambda entry point of everything that happens to a request for approval."""
+"""Lambda entry point of everything that happens to an approval."""
 
 from typing import Any
 
@@ -14,5 +14,5 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Ask people, keep what the machine waits for, and take answers from whom AWS says they are."""
+    """Ask people, keep the token of the machine, and take answers from whom AWS says they are."""
     return respond(build_approval(ApprovalSettings.from_environment()).apply(parse_approval(event)))

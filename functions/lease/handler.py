@@ -1,4 +1,4 @@
-"""Lambda entry point of the states that acquire and release the lease for writers."""
+"""Lambda entry point of the states that acquire and release the lease of writers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ metrics = Metrics()
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take the lease for this run if it is free, or give it back."""
+    """Take the lease when it is free, or give it back."""
     request = LeaseRequest.model_validate(event)
     settings = LeaseSettings.from_environment()
     outcome = build_lease(settings).apply(

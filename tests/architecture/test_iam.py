@@ -22,6 +22,7 @@ ANY_RESOURCE = {
     "cloudformation:ListStackSets",
     "cloudformation:DescribeOrganizationsAccess",
     "cloudtrail:DescribeTrails",
+    "cloudtrail:LookupEvents",
     "organizations:DescribeOrganization",
     "organizations:DescribeOrganizationalUnit",
     "organizations:EnableAWSServiceAccess",
@@ -33,6 +34,7 @@ ANY_RESOURCE = {
     "organizations:RegisterDelegatedAdministrator",
     "security-ir:ListMemberships",
     "ssm:DescribeParameters",
+    "states:SendTaskSuccess",
 }
 BASIC_EXECUTION = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 APPLICATION = expand(Path("template.yaml"))["Resources"]
@@ -61,8 +63,8 @@ def test_every_function_and_machine_has_a_role_of_its_own() -> None:
     machines = of_type(APPLICATION, "AWS::StepFunctions::StateMachine")
     used = [str(item["Role"]) for item in functions.values()] + [str(item["RoleArn"]) for item in machines.values()]
 
-    assert len(functions) == 8
-    assert len(machines) == 1
+    assert len(functions) == 11
+    assert len(machines) == 2
     assert len(used) == len(set(used)) == len(of_type(APPLICATION, "AWS::IAM::Role"))
 
 
@@ -175,3 +177,10 @@ def test_state_bucket_outlives_the_stack_and_is_closed() -> None:
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+
+
+def test_approval_knows_every_role_of_the_application_so_that_none_of_them_approves() -> None:
+    variables = APPLICATION["ApprovalFunction"]["Properties"]["Environment"]["Variables"]
+    known = set(variables["MUSTER_OWN_ROLES"]["Fn::Sub"].split(","))
+
+    assert known == {role["RoleName"]["Fn::Sub"] for role in of_type(APPLICATION, "AWS::IAM::Role").values()}

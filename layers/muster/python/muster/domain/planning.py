@@ -19,6 +19,7 @@ from muster.domain.outcomes import Handoff
 from muster.domain.plan import MAX_NAMED, Affected, LeftStep, Plan, PlannedRemediation, canonical
 from muster.domain.remediation import Concern, Remediation, RemediationKind, Step, to_document
 from muster.domain.scoping import AFTER_CLEARING
+from muster.domain.waves import changes_one_unit
 
 _STEPS = list(Step)
 _KINDS = list(RemediationKind)
@@ -39,7 +40,7 @@ class Ground:
 
     ``accounts`` is None where they could not be listed yet, ``size`` counts the organization, inactive ones included.
     ``sanctioned`` are the ids that people approved, ``done`` those that this run was granted before; ``touched`` and
-    ``units`` are what those changed.
+    ``units`` are what those changed. ``wave`` is why no further unit may be changed, after one that went wrong.
     """
 
     desired: DesiredState
@@ -56,6 +57,7 @@ class Ground:
     done: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
     units: int = 0
+    wave: str | None = None
 
 
 def accounts_from_assessment(document: Mapping[str, Any]) -> tuple[PlanAccount, ...]:
@@ -116,7 +118,7 @@ def make_plan(
                 each,
                 _affected(each, accounts, ground),
                 () if each.id in ground.sanctioned else why_approval(each.kind, ground.desired),
-                hold(each.kind, freeze=ground.freeze, window=ground.window, at=ground.at),
+                _hold(each, ground),
             )
         )
     plan = Plan(
@@ -142,6 +144,12 @@ def why_approval(kind: RemediationKind, desired: DesiredState) -> tuple[str, ...
     if kind.value not in desired.automatic:
         return (f"automatic does not list {kind}",)
     return ()
+
+
+def _hold(remediation: Remediation, ground: Ground) -> str | None:
+    """Return why a write waits: for people's freeze or window, or because a wave before it went wrong."""
+    reason = hold(remediation.kind, freeze=ground.freeze, window=ground.window, at=ground.at)
+    return reason or (ground.wave if changes_one_unit(remediation) else None)
 
 
 def resolve(concern: Concern, kind: RemediationKind, accounts: Sequence[PlanAccount] | None) -> tuple[str, ...]:

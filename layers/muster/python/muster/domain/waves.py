@@ -100,6 +100,12 @@ def describe_wave(
     )
 
 
+def coverage_of(assessment: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what has to be known of an assessment after a wave: the next look writes over it."""
+    accounts = () if assessment is None else assessment["accounts"]
+    return {"accounts": [{"id": each["id"], "coverage": each["coverage"]} for each in accounts]}
+
+
 def judge_wave(wave: Wave, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """Return why the units after a wave must wait, with the next command; None when all is well.
 

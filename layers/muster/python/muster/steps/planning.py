@@ -1,7 +1,7 @@
 """Planning: one plan of all that the steps proposed, stored before anything of it is done, and what is done now."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,15 @@ from muster.domain.planning import (
 )
 from muster.domain.remediation import Remediation, Step
 from muster.domain.scoping import name_some
+from muster.domain.waves import (
+    Wave,
+    coverage_of,
+    describe_wave,
+    judge_wave,
+    next_wave,
+    wave_from_document,
+    wave_to_document,
+)
 from muster.errors import PlanUnusableError, WorldMovedError
 from muster.ports import CalendarReader, RunDocuments
 from muster.steps.reading import observe
@@ -38,9 +47,11 @@ AGAIN = "plan again: muster plan"
 
 @dataclass(slots=True)
 class _Before:
-    """What this run was granted in earlier rounds."""
+    """What this run was granted in earlier rounds; ``begun`` is the wave that this one begins."""
 
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    wave: Wave | None = None
+    begun: Wave | None = None
     ids: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     units: int = 0
@@ -99,6 +110,7 @@ class Planning:
             done=frozenset(before.ids),
             touched=frozenset(before.accounts),
             units=before.units,
+            wave=self._judge_wave(run, before, assessment),
         )
         left = left_from_handoffs(handoffs) + (() if assessment is None else beyond_repair(assessment))
         plan, concerned = make_plan(self._proposals(run, number), left, ground)
@@ -120,6 +132,12 @@ class Planning:
         if pinned and decision.verdict is Verdict.NOTHING:
             # What else there is to do is told, and is another plan's.
             decision = decide(plan, done=done, applies=False)
+        if decision.verdict is Verdict.APPLY and before.wave is None:
+            first = next_wave(decision.grant, concerned, desired.guardrails)
+            if len(first) < len(decision.grant):
+                decision = replace(decision, grant=first)
+                before.begun = describe_wave(number, first, concerned)
+                self.documents.write(_coverage_key(run, number), coverage_of(assessment))
         return self._conclude(sealed, decision, desired, before, concerned, asked=pinned or sealed.sha256)
 
     def _conclude(
@@ -194,6 +212,7 @@ class Planning:
         for each in (self.documents.read(_granted_key(run)) or {"rounds": []})["rounds"]:
             if each["number"] < number:
                 before.rounds.append(each)
+                before.wave = wave_from_document(each["wave"]) if each["wave"] else before.wave
                 before.ids.update(each["ids"])
                 before.accounts.update(each["accounts"])
                 before.units += each["units"]
@@ -208,8 +227,18 @@ class Planning:
             "ids": ids,
             "accounts": sorted({account for each in ids for account in concerned.get(each, ())}),
             "units": sum(each.kind.changes_units for each in granted),
+            "wave": None if before.begun is None else wave_to_document(before.begun),
         }
         self.documents.write(_granted_key(plan.run), {"schema": 1, "rounds": [*before.rounds, round_]})
+
+    def _judge_wave(self, run: str, before: _Before, assessment: Any) -> str | None:  # noqa: ANN401 - JSON
+        """Return why no further unit may be changed after the first one; None when it went well or there was none."""
+        if before.wave is None:
+            return None
+        around = self.documents.read(_coverage_key(run, before.wave.number))
+        if around is None or assessment is None:
+            return f"what the accounts had before wave {before.wave.number} is not known any more; run muster onboard"
+        return judge_wave(before.wave, around, assessment)
 
     def _freeze(self) -> Observed[Freeze | None]:
         found = observe(lambda: self.documents.read(FREEZE_KEY))
@@ -225,6 +254,10 @@ class Planning:
 def proposals_key(run: str, number: int, step: Step) -> str:
     """Return where a step's proposals of one round lie."""
     return f"runs/{run}/proposed/{number}/{step}.json"
+
+
+def _coverage_key(run: str, number: int) -> str:
+    return f"runs/{run}/waves/{number}.json"
 
 
 def _granted_key(run: str) -> str:
