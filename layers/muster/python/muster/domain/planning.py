@@ -298,7 +298,8 @@ class Moved:
 
     def __str__(self) -> str:
         """Say what differs."""
-        return f"{self.planned.what}: planned from {self.planned.before!r}, found {self.found!r}"
+        planned = self.planned
+        return f"{planned.what}: planned from {planned.before!r} to {planned.after!r}, found {self.found!r}"
 
 
 def find_moved(
