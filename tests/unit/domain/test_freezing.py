@@ -73,6 +73,31 @@ def test_what_may_be_a_freeze_is_taken_for_one(kind: RemediationKind) -> None:
     assert found.startswith("whether the automation is frozen is unknown (AccessDenied)")
 
 
+def test_whoever_waits_is_told_what_ends_the_wait() -> None:
+    kind = RemediationKind.SET_TAGS
+
+    unread = hold(kind, freeze=NOT_FROZEN, window=window(Unknown("denied")), at=NOW)
+    frozen = hold(kind, freeze=Known(FREEZE), window=None, at=NOW)
+    unclear = hold(kind, freeze=Unknown("denied"), window=None, at=NOW)
+
+    assert unread is not None
+    assert unread.endswith("allow ssm:GetCalendarState, or correct change_calendar in the desired state")
+    assert frozen is not None
+    assert frozen.endswith("to end it: muster freeze --lift")
+    assert unclear is not None
+    assert unclear.endswith("look with muster freeze")
+
+
+def test_a_window_counts_before_a_freeze() -> None:
+    found = hold(RemediationKind.SET_TAGS, freeze=Known(FREEZE), window=window(Known(WindowState.CLOSED)), at=NOW)
+
+    assert found == "change calendar office-hours is CLOSED; a run in its next window goes on"
+
+
+def test_a_state_that_the_calendar_has_never_had_is_not_open() -> None:
+    assert hold(RemediationKind.ADD_UNIT, freeze=NOT_FROZEN, window=window(Known("AJAR")), at=NOW) is not None
+
+
 def test_a_freeze_survives_being_stored() -> None:
     assert freeze_from_document(freeze_to_document(FREEZE)) == Known(FREEZE)
     assert freeze_from_document(None) == Known(None)
@@ -87,6 +112,7 @@ def test_a_freeze_survives_being_stored() -> None:
         {"schema": 1, "until": "2026-11-24T13:00:00+00:00"},
         {"schema": 1, "until": "2026-11-24T13:00:00", "reason": "a time without its zone"},
         {"schema": 2, "until": "2026-11-24T13:00:00+00:00", "reason": "case 42"},
+        {"until": "2026-11-24T13:00:00+00:00", "reason": "case 42"},
     ],
 )
 def test_a_freeze_that_cannot_be_understood_is_unknown(document: dict[str, Any]) -> None:

@@ -59,6 +59,13 @@ def test_a_share_of_an_unknown_number_of_accounts_is_not_small() -> None:
     )
 
 
+def test_accounts_that_are_unknown_are_within_no_limit() -> None:
+    assert refuse(LIMITS, BlastRadius(None, 100, 0)) == (
+        Refusal("max_accounts", "guardrails.max_accounts: how many accounts' protection it changes is unknown"),
+    )
+    assert [each.guardrail for each in refuse(LIMITS, BlastRadius(None, None, 11))] == ["max_accounts", "max_units"]
+
+
 def test_what_concerns_no_account_needs_no_number_of_accounts() -> None:
     assert refuse(LIMITS, radius(0, None, units=10)) == ()
     assert refuse(Guardrails(max_accounts=0, max_share=0.0, max_units=0), radius(0, None)) == ()

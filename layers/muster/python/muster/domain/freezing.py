@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.remediation import RemediationKind
@@ -68,6 +68,7 @@ def hold(kind: RemediationKind, *, freeze: Observed[Freeze | None], window: Wind
             return f"whether the automation is frozen is unknown ({why}): look with muster freeze"
         case Known(found):
             return None if found is None else _hold_by_freeze(found, at)
+    assert_never(freeze)
 
 
 def _hold_by_window(window: Window | None) -> str | None:
@@ -83,6 +84,7 @@ def _hold_by_window(window: Window | None) -> str | None:
             return None
         case Known(state):
             return f"change calendar {window.calendar} is {state}; a run in its next window goes on"
+    assert_never(window.state)
 
 
 def _hold_by_freeze(freeze: Freeze, at: datetime) -> str | None:
