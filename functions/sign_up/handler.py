@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             attempt=request.attempt,
             last_attempt=request.last_attempt,
             accept_unknown=request.accept_unknown,
+            known=request.membership_id,
         )
     metrics.add_metric(name="SignUpChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return SignUpResponse.from_domain(outcome).to_json()

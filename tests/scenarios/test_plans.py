@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -156,12 +157,17 @@ class TestApproval:
         arn = operator.start(person=ADA)
         operator.finish(arn)
 
-        for _ in range(3):
-            operator.cloud.world.clock.advance(DAY + 1)
+        pause = threading.Event()
+        for _ in range(200):
             run = operator.finish(arn)
+            if run.status != "RUNNING":
+                break
+            operator.cloud.world.clock.advance(DAY + 1)
+            pause.wait(0.05)
         late = operator.answer("approve", person=BEN)
 
         assert run.output["decision"] == "expired"
+        assert run.states.count("TellApprovers") == 3
         assert late.output["status"] == "refused"
         assert operator.writes() == []
 

@@ -349,7 +349,7 @@ def test_what_was_written_gets_as_many_looks_as_everything_else_had(onboard: Onb
 
     execution = onboard(aws)
 
-    assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [payload["number"] for payload in aws.named("assess")] == [1, 2, 3, 4, 5]
     assert list(execution.states)[-6:] == ["Planned", "ReleaseLease", "Planned", "Report", "Reported", "Done"]
 
 
@@ -429,6 +429,18 @@ def test_failure_without_json_keeps_its_cause(onboard: Onboard) -> None:
     execution = onboard(cloud(assess=time_out))
 
     assert (execution.error, execution.cause) == ("Surprise", "plain words")
+
+
+def test_nobody_waits_for_accounts_to_settle_before_there_is_a_plan(onboard: Onboard) -> None:
+    aws = cloud(assess=lambda _: assessed(settled=False))
+
+    planning = onboard(aws, {"applies": False})
+    waiting = onboard(aws)
+
+    assert "WaitToSettle" not in planning.states
+    states = list(waiting.states)
+    assert states.index("Plan") < states.index("WaitToSettle")
+    assert (states.count("WaitToSettle"), states.count("Plan")) == (3, 2)
 
 
 class TestRounds:

@@ -88,7 +88,8 @@ class PreflightResponse(Message):
 class SignUpRequest(WritingRequest):
     """Input of SignUp; ``last_attempt`` says that nobody will wait any longer.
 
-    ``accept_unknown`` names the checks whose unknown outcome a person has accepted for this run.
+    ``accept_unknown`` names the checks whose unknown outcome a person has accepted for this run, ``membership_id`` is
+    the membership that this run has found before.
     """
 
     step = Step.SIGN_UP
@@ -96,6 +97,7 @@ class SignUpRequest(WritingRequest):
     attempt: Annotated[int, Field(ge=0)] = 0
     last_attempt: bool = False
     accept_unknown: tuple[str, ...] = ()
+    membership_id: str | None = None
 
 
 class SignUpResponse(Message):

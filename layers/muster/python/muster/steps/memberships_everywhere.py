@@ -40,6 +40,12 @@ class MembershipsEverywhere:
             if management_account_id != self.home.account_id:
                 self.from_management[region] = self._look_from(self.management.memberships, region)
 
+    def find_at_home(self, membership_id: str) -> MembershipFound | None:
+        """Return a membership that was found everywhere before, if it is still the one at home."""
+        self._look_from_home(self.home.region)
+        found = self.judge()
+        return found if isinstance(found, MembershipFound) and found.summary.id == membership_id else None
+
     def look_again_where_unknown(self) -> None:
         """Read once more what was closed to the designated account before it was registered."""
         for region in [region for region, view in self.from_home.items() if isinstance(view, Unknown)]:

@@ -97,12 +97,14 @@ class SignUp:
         attempt: int,
         last_attempt: bool,
         accept_unknown: Collection[str] = (),
+        known: str | None = None,
     ) -> SignUpOutcome:
         """Bring the organization to one Active membership at home, as far as the gate lets it.
 
         Conflicts stop before the first write. ``accept_unknown`` with "memberships" in it lets Regions that nobody
         could look into count as empty. What this access does not allow is handed off. ``waiting_for`` asks for another
-        attempt, and is not given on the last one unless the membership is there already.
+        attempt, and is not given on the last one unless the membership is there already. ``known`` is the membership
+        that this run has found before: as long as it is there, no other Region is looked into again.
         """
         if objection := object_to_home(desired.membership, self.home):
             raise NotConfirmedError(objection)
@@ -110,8 +112,10 @@ class SignUp:
         prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
         lacks = prerequisites.look(organization)
         everywhere = MembershipsEverywhere(self.reader, self.management, self.home)
-        everywhere.look(organization.management_account_id)
-        found = everywhere.judge_or_retry()
+        found = everywhere.find_at_home(known) if known else None
+        if found is None:
+            everywhere.look(organization.management_account_id)
+            found = everywhere.judge_or_retry()
 
         this = _Pass(desired, gate, attempt, last_attempt, accept_unknown, organization.management_account_id)
         # An unusable team stops the run before the first write, not half-way.
