@@ -251,6 +251,8 @@ class FakeWriter:
             if not 1 <= len(unit_ids) <= MAX_UNITS_PER_UPDATE or not set(unit_ids) <= set(self.world.units):
                 raise RefusedError(operation, self.account_id, "organizationalUnitsToAdd")
             found = _active(self, operation, membership_id).membership
+            if found.covers_entire_organization and not self.world.takes_units_beside_flag:
+                raise RefusedError(operation, self.account_id, "the membership covers the entire organization")
             self._update(membership_id, unit_ids=found.unit_ids | set(unit_ids))
 
     def cover_only_units(self, membership_id: str) -> None:

@@ -100,6 +100,7 @@ class World:
     associations: dict[str, Association] = field(default_factory=dict)
     unreadable_associations: set[str] = field(default_factory=set)
     propagated: bool = True
+    takes_units_beside_flag: bool = True
     contacts: IncidentResponseTeam | StoppedError = TEAM
     stack_sets_access: bool = True
     contacts_kind: str = "SecureString"

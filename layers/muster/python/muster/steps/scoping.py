@@ -1,6 +1,6 @@
 """Scoping: the membership covers what was asked for, one UpdateMembership a call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import batched
@@ -20,6 +20,7 @@ from muster.domain.scoping import (
     drop_nested,
     find_extra,
     find_missing,
+    name_some,
     nested_from_document,
     note_scope,
     plan_addition,
@@ -218,7 +219,7 @@ class Scoping:
             lambda: self.writer.cover_entire_organization(membership.id),
             commands.cover_entire_organization(membership.region, membership.id),
         )
-        changes, handoffs = self._make(write, membership)
+        changes, handoffs = self._make([write], membership)
         return ScopingOutcome(None, more=False, changes=changes, handoffs=handoffs, notices=notices)
 
     def _bring_to_units(
@@ -228,26 +229,30 @@ class Scoping:
         scope, membership = units.scope, units.membership
         is_refused = self.documents.read(_refused_key(run)) is not None
         missing = find_missing(scope, membership)
-        additions = {unit_id: plan_addition(unit_id, after_clearing=is_refused) for unit_id in missing}
-        narrowing = self._plan_narrowing(units, gap=missing if is_refused else ())
+        additions = [plan_addition(unit_id, after_clearing=is_refused) for unit_id in missing]
+        gap = missing if is_refused else ()
         outcome = ScopingOutcome(None, more=False, resolved=len(scope.unit_ids), notices=notices)
         if gate.looks:
-            for each in (*additions.values(), *narrowing):
+            for each in (*additions, *self._plan_narrowing(units, gap=gap)):
                 gate.takes(each)
             return replace(outcome, remaining=len(missing))
-        granted = [each for each in additions.values() if gate.takes(each)]
-        narrower = [each for each in narrowing if gate.takes(each)] if is_refused or not missing else []
+        narrowing = self._plan_narrowing(units, gap=gap) if is_refused or not missing else ()
+        narrower = [each for each in narrowing if gate.takes(each)]
+        clears = any(each.kind is RemediationKind.CLEAR_ENTIRE_ORGANIZATION for each in narrower)
+        # Beside the flag they would be refused again: they wait for the next look, and for the clearing.
+        wait = is_refused and membership.covers_entire_organization and not clears
+        granted = [] if wait else [each for each in additions if gate.takes(each)]
         writes = self._order(membership, granted, narrower, clears_first=is_refused)
         ahead = [each for each in writes if cursor is None or each.place > cursor]
         if not ahead:
             return outcome
-        changes, handoffs = self._make(ahead[0], membership, run=run)
+        changes, handoffs = self._make(ahead, membership, run=None if is_refused else run)
         more = len(ahead) > 1 and not handoffs
         return replace(
             outcome,
             cursor=ahead[0].place if more else None,
             more=more,
-            remaining=sum(len(each.remediations) for each in ahead[1:]),
+            remaining=sum(len(each.remediations) for each in (ahead if handoffs else ahead[1:])),
             changes=changes,
             handoffs=handoffs,
         )
@@ -317,25 +322,28 @@ class Scoping:
         return sorted([*clearing, *adding, *removing], key=lambda each: each.place)
 
     def _make(
-        self, write: "_Write", membership: Membership, *, run: str | None = None
+        self, writes: Sequence[_Write], membership: Membership, *, run: str | None = None
     ) -> tuple[tuple[Change, ...], tuple[Handoff, ...]]:
-        """Make a write, or leave it to a person: returns what was done and what is left."""
+        """Make the first write, or leave it and all of its kind to a person: returns what was done and what is left.
+
+        With a ``run``, units that are refused beside the entire organization are left to the run's next look.
+        """
+        write = writes[0]
         first = write.remediations[0]
-        adds = first.kind is RemediationKind.ADD_UNIT
-        what = f"add units {', '.join(each.resource for each in write.remediations)}"
-        if write.place == "whole" or not adds:
-            what = "; ".join(each.what for each in write.remediations)
         try:
             write.make()
         except AlreadyThereError:
             return (), ()
         except ServiceAnswerError as error:
+            adds = first.kind is RemediationKind.ADD_UNIT
             if isinstance(error, RefusedError) and run and adds and membership.covers_entire_organization:
                 # The next look asks people for the other order, in which there is a gap.
                 self.documents.write(_refused_key(run), {"schema": 1, "said": str(error)})
                 return (), ()
+            left = [each for one in writes if one.command == write.command for each in one.remediations]
+            what = _describe(left[:MAX_UNITS_PER_HANDOFF])
             return (), (Handoff(HandoffTo.PERSON, what, str(error), write.command, accounts=(membership.account_id,)),)
-        return (Change(first.kind, membership.id, what),), ()
+        return (Change(first.kind, membership.id, _describe(write.remediations)),), ()
 
     def _send(self, membership_id: str, unit_ids: tuple[str, ...]) -> None:
         """Add the units. A refusal may come from a unit that was deleted after it was remembered: Raises ScopeError."""
@@ -363,3 +371,11 @@ class Scoping:
 
 def _refused_key(run: str) -> str:
     return f"runs/{run}/units-refused.json"
+
+
+def _describe(remediations: Sequence[Remediation]) -> str:
+    """Say what one write does, or several of one kind."""
+    whats = [each.what for each in remediations]
+    if all(what == f"add unit {each.resource}" for what, each in zip(whats, remediations, strict=True)):
+        return f"add units {name_some([each.resource for each in remediations])}"
+    return name_some(whats)
