@@ -104,6 +104,14 @@ class EmbeddedCloud:
         """Listen on loopback and deploy the application."""
         # moto logs causes of failures, which may quote what was sent.
         logging.getLogger("moto").setLevel(logging.CRITICAL)
+        self._server = HttpServer(self._middleware, self._port, self._report)
+        self._host = LambdaHost(endpoint_url=self.url, credentials=self._middleware.sessions.issue)
+        self.reset()
+
+    def _take_over(self) -> None:
+        """Let moto's hooks serve this cloud: they are the process's, and another cloud may have had them since."""
+        if _serving and _serving[-1] is self:
+            return
         world.install()
         run_functions_in_the_lambda_host(lambda: self._host)
         name_accounts_as_their_root()
@@ -117,9 +125,7 @@ class EmbeddedCloud:
                 tokens=lambda: self.world.task_tokens,
             )
         )
-        self._server = HttpServer(self._middleware, self._port, self._report)
-        self._host = LambdaHost(endpoint_url=self.url, credentials=self._middleware.sessions.issue)
-        self.reset()
+        _serving[:] = [self]
 
     def reset(
         self,
@@ -142,6 +148,7 @@ class EmbeddedCloud:
         self._region = region or self._region
         self._parameters = self._parameters if parameters is None else dict(parameters)
         self._empty = self._empty if empty is None else empty
+        self._take_over()
         self._stop_executions()
         self._world = world.load(organization_file.load(self._organization))
         self._middleware.sessions.survive_reset()
@@ -164,6 +171,7 @@ class EmbeddedCloud:
         if self._server is not None:
             self._server.stop()
             self._server = None
+        _serving.clear()
         self._clients.clear()
 
     def __enter__(self) -> Self:
@@ -363,6 +371,10 @@ class EmbeddedCloud:
             self.world.clock.advance(timedelta(days=3650).total_seconds())
         while any(execution.status == "RUNNING" for execution in running) and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
+
+
+_serving: list[EmbeddedCloud] = []
+"""The cloud that moto's hooks serve."""
 
 
 class _World:

@@ -1,6 +1,7 @@
 import http.client
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +9,8 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from tests.embedded_cloud.runtime.conftest import APPLICATION, MANAGEMENT, REGION, Driver
+from muster_local.server import EmbeddedCloud
+from tests.embedded_cloud.runtime.conftest import APPLICATION, MANAGEMENT, ORGANIZATION, REGION, Driver
 
 BUCKET = f"muster-{APPLICATION}-{REGION}"
 
@@ -502,3 +504,12 @@ def test_a_connection_serves_more_than_one_request(driver: Driver) -> None:
         assert connection.getresponse().read()
         assert connection.sock is not None
     connection.close()
+
+
+def test_a_cloud_that_is_reset_runs_machines_after_another_one_has_lived(driver: Driver, tmp_path: Path) -> None:
+    organization = tmp_path / "organization.yaml"
+    organization.write_text(ORGANIZATION)
+    with EmbeddedCloud(organization, empty=True):
+        pass
+    driver.cloud.reset()
+    assert driver.run()["status"] == "SUCCEEDED"

@@ -49,7 +49,7 @@ class Approval:
     def wait_for(self, found: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + SOON_S
         while not (value := found()):
-            assert time.monotonic() < deadline, "it does not come to pass"
+            assert time.monotonic() < deadline, self.client.describe_execution(executionArn=self.arn)
             time.sleep(0.005)
         return value
 
