@@ -1,16 +1,19 @@
 """SignUp brings any organization to one Active membership at home, or stops and says what to do."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.domain.desired import ChangeKind, Mode
+from muster.domain.desired import ChangeKind, DesiredState, Mode
 from muster.domain.membership import SERVICE_PRINCIPAL, SUPPORTED_REGIONS
 from muster.domain.observed import Known
 from muster.domain.outcomes import HandoffTo, SignUpOutcome
+from muster.domain.remediation import EVERYONE, NOBODY, Remediation, RemediationKind, Step
+from muster.domain.scope import UnitPath, UnitReferences
 from muster.errors import (
     AbsentError,
     AlreadyThereError,
@@ -27,7 +30,10 @@ from muster.errors import (
     StoppedError,
     TransientError,
     UnavailableError,
+    WorldMovedError,
 )
+from muster.steps.gate import Looking
+from tests.fakes.gates import Automatic, Counted, grant
 from tests.fakes.ports import FakeManagement, FakeOrganizations
 from tests.fakes.steps import desired_state, kinds, sign_up, sign_up_step
 from tests.fakes.world import HOME_REGION, MANAGEMENT, SECURITY, TEAM, World, example_world
@@ -36,7 +42,8 @@ REGISTER = "organizations:RegisterDelegatedAdministrator"
 ENABLE = "organizations:EnableAWSServiceAccess"
 CREATE_ROLE = "iam:CreateServiceLinkedRole"
 CREATE = "security-ir:CreateMembership"
-LIST = "security-ir:ListMemberships"
+LIST, UPDATE, TAG = "security-ir:ListMemberships", "security-ir:UpdateMembership", "security-ir:TagResource"
+HOME = f"{SECURITY}/{HOME_REGION}"
 
 
 def denied(operation: str, account_id: str) -> DeniedError:
@@ -78,6 +85,246 @@ def adopted(world: World) -> World:
 
 def commands_of(outcome: SignUpOutcome) -> list[str]:
     return [handoff.command for handoff in outcome.handoffs]
+
+
+def look(world: World, desired: DesiredState | None = None) -> list[Remediation]:
+    gate = Looking()
+    sign_up(world, desired, gate=gate)
+    return gate.proposed
+
+
+def apply(
+    world: World, granted: Iterable[Remediation], desired: DesiredState | None = None
+) -> tuple[SignUpOutcome, Counted]:
+    gate = grant(Step.SIGN_UP, granted)
+    return sign_up(world, desired, gate=gate), gate
+
+
+def half_set_up(world: World) -> World:
+    signed_up(world).triage_roles.discard(MANAGEMENT)
+    return world
+
+
+def differing(world: World, *, triage_enabled: bool = True) -> World:
+    signed_up(world).add_membership(name="other", tags={"team": "none"}, triage_enabled=triage_enabled)
+    return world
+
+
+QUIET = desired_state(proactive_response=False)
+SET_NAME, SET_TAGS = RemediationKind.SET_NAME, RemediationKind.SET_TAGS
+ENABLE_TRIAGE, DISABLE_TRIAGE = RemediationKind.ENABLE_TRIAGE, RemediationKind.DISABLE_TRIAGE
+
+
+class TestLook:
+    """What a look proposes is what is written when all of it is granted, and then there is nothing to propose."""
+
+    @pytest.mark.parametrize(
+        ("arrange", "desired", "proposed", "writes"),
+        [
+            pytest.param(
+                lambda world: world,
+                desired_state(),
+                [SERVICE_PRINCIPAL, "management account", SECURITY, HOME],
+                [ENABLE, CREATE_ROLE, REGISTER, CREATE],
+                id="from nothing",
+            ),
+            pytest.param(
+                lambda world: world,
+                desired_state(account_id=MANAGEMENT),
+                [SERVICE_PRINCIPAL, "management account", f"{MANAGEMENT}/{HOME_REGION}"],
+                [ENABLE, CREATE_ROLE, CREATE],
+                id="in the management account",
+            ),
+            pytest.param(signed_up, desired_state(), [HOME], [CREATE], id="only the membership lacks"),
+            pytest.param(half_set_up, desired_state(), ["management account", HOME], [CREATE_ROLE, CREATE], id="half"),
+            pytest.param(adopted, desired_state(), [], [], id="all is as it is asked for"),
+            pytest.param(
+                lambda world: differing(world, triage_enabled=False),
+                desired_state(),
+                ["m-0123456789ab"] * 3,
+                [UPDATE, TAG],
+                id="name, triage and tags differ",
+            ),
+            pytest.param(
+                differing, QUIET, ["m-0123456789ab"] * 3, [UPDATE, UPDATE, TAG], id="triage is to be switched off"
+            ),
+        ],
+    )
+    def test_what_is_proposed_is_written_and_not_proposed_again(
+        self,
+        world: World,
+        arrange: Callable[[World], World],
+        desired: DesiredState,
+        proposed: list[str],
+        writes: list[str],
+    ) -> None:
+        arrange(world)
+
+        found = look(world, desired)
+        assert ([each.resource for each in found], world.writes) == (proposed, [])
+
+        outcome, gate = apply(world, found, desired)
+        assert [call.operation for call in world.writes] == writes
+        assert (set(gate.made), gate.left) == ({each.id for each in found}, {})
+        assert [(change.kind, change.detail) for change in outcome.changes] == [
+            (each.kind, each.what) for each in found
+        ]
+        assert (outcome.handoffs, outcome.waiting_for) == ((), None)
+        assert look(world, desired) == []
+
+    def test_registration_is_proposed_together_with_the_creation_and_in_the_order_of_their_writes(
+        self, world: World
+    ) -> None:
+        found = look(world)
+
+        assert [each.place for each in found] == [0, 1, 2, 3]
+        assert {(each.step, each.kind) for each in found} == {(Step.SIGN_UP, RemediationKind.SIGN_UP)}
+        assert [each.concern for each in found] == [NOBODY, NOBODY, NOBODY, EVERYONE]
+        assert sign_up(world, gate=Looking()) == SignUpOutcome(None, (), (), (), None)
+
+    def test_membership_of_single_units_covers_nobody_yet(self, world: World) -> None:
+        wanted = desired_state(scope=UnitReferences((UnitPath(("Sandbox",)),)))
+
+        assert (look(world, wanted)[-1].concern, "covers no unit yet" in look(world, wanted)[-1].after) == (
+            NOBODY, True
+        )  # fmt: skip
+
+    def test_nothing_is_created_without_its_grant(self, world: World) -> None:
+        outcome, gate = apply(world, look(world)[:3])
+
+        assert [call.operation for call in world.writes] == [ENABLE, CREATE_ROLE, REGISTER]
+        assert (outcome.membership_id, outcome.handoffs, outcome.waiting_for) == (None, (), None)
+        assert [each.resource for each in gate.left.values()] == [HOME]
+        assert world.memberships == []
+
+    @pytest.mark.parametrize("granted", [{3}, {0, 3}, {2, 3}, {0, 1, 3}])
+    def test_membership_is_not_created_while_what_it_needs_is_not_granted(
+        self, world: World, granted: set[int]
+    ) -> None:
+        outcome, _ = apply(world, [each for place, each in enumerate(look(world)) if place in granted])
+
+        assert (outcome.membership_id, outcome.waiting_for) == (None, None)
+        assert (world.memberships, world.delegated) == ([], set())
+
+    def test_triage_role_that_is_not_granted_does_not_keep_from_creating(self, world: World) -> None:
+        found = look(world)
+        outcome, _ = apply(world, [each for each in found if each.resource != "management account"])
+        assert (outcome.membership_id is not None, MANAGEMENT in world.triage_roles) == (True, False)
+
+    @pytest.mark.parametrize("missing", [SERVICE_PRINCIPAL, SECURITY])
+    def test_creation_is_not_proposed_while_it_is_unknown_whether_it_may_be_made(
+        self, world: World, missing: str
+    ) -> None:
+        signed_up(world)
+        operations = {
+            SERVICE_PRINCIPAL: "organizations:ListAWSServiceAccessForOrganization",
+            SECURITY: "organizations:ListDelegatedAdministrators",
+        }
+        world.fail(operations[missing], denied)
+        gate = Looking()
+
+        outcome = sign_up(world, gate=gate)
+
+        assert (gate.proposed, outcome.membership_id, len(outcome.handoffs)) == ([], None, 1)
+        assert apply(world, [])[0].handoffs == outcome.handoffs
+
+    def test_triage_role_that_may_not_be_read_keeps_nothing_from_being_proposed(self, world: World) -> None:
+        world.fail("iam:GetRole", denied)
+        assert [each.resource for each in look(signed_up(world))] == [HOME]
+
+    def test_observer_is_shown_what_is_missing_and_its_contacts_are_not_read(self, world: World) -> None:
+        wanted = desired_state(mode=Mode.OBSERVE)
+        for arrange in (lambda world: world, signed_up):
+            assert look(arrange(world), wanted)[-1].resource == HOME
+        assert world.count("ssm:GetParameter") == 0
+
+    def test_conflict_stops_a_look_too(self, world: World) -> None:
+        signed_up(world).add_membership(region="us-east-1")
+        with pytest.raises(MembershipConflictError):
+            look(world)
+
+    def test_unknown_memberships_stop_a_look_too_and_are_looked_at_again_before_the_creation(
+        self, world: World
+    ) -> None:
+        world.fail(LIST, denied, detail="us-east-1")
+        found = look(world)
+        assert found[-1].resource == HOME
+
+        outcome, _ = apply(world, found)
+
+        assert outcome.waiting_for == "account 222222222222 to be let into every Region (attempt 1)"
+        assert CREATE not in [call.operation for call in world.writes]
+        with pytest.raises(MembershipUnknownError):
+            look(world)
+
+    def test_memberships_that_nobody_could_see_are_accepted_for_one_run_and_said(self, world: World) -> None:
+        world.fail(LIST, denied, detail="us-east-1")
+        gate = Looking()
+
+        outcome = sign_up(signed_up(world), gate=gate, accept_unknown=("memberships",))
+
+        assert [each.resource for each in gate.proposed] == [HOME]
+        assert [notice.subject for notice in outcome.notices] == [
+            "memberships elsewhere are unknown, and that was accepted"
+        ]
+
+    def test_other_desired_state_than_was_planned_for_stops_before_the_write(self, world: World) -> None:
+        found = look(signed_up(world))
+        changed = replace(desired_state(), membership=replace(desired_state().membership, name="another-name"))
+
+        with pytest.raises(WorldMovedError, match="another-name"):
+            apply(world, found, changed)
+        assert world.writes == []
+
+    def test_name_that_somebody_changed_meanwhile_stops_before_the_write(self, world: World) -> None:
+        found = look(differing(world))
+        world.memberships[0].membership = replace(world.memberships[0].membership, name="third")
+
+        with pytest.raises(WorldMovedError, match="found 'named third'"):
+            apply(world, found)
+        assert world.writes == []
+
+    def test_tag_that_somebody_changed_meanwhile_is_not_overwritten(self, world: World) -> None:
+        found = look(differing(world))
+        world.memberships[0].tags["team"] = "somebody else's"
+
+        with pytest.raises(WorldMovedError, match="set the tags team"):
+            apply(world, found)
+        assert world.memberships[0].tags["team"] == "somebody else's"
+
+    def test_tags_of_others_are_no_part_of_the_ground_and_no_value_is_in_a_plan(self, world: World) -> None:
+        (found,) = [each for each in look(differing(world)) if each.kind is SET_TAGS]
+        world.memberships[0].tags["cost"] = "42"
+
+        outcome, _ = apply(world, [found])
+
+        assert kinds(outcome.changes) == [ChangeKind.SET_TAGS]
+        assert "security" not in found.before + found.after + found.what
+
+    def test_membership_that_somebody_made_meanwhile_is_adopted_instead(self, world: World) -> None:
+        found = look(signed_up(world))
+        adopted(world)
+
+        outcome, gate = apply(world, found)
+
+        assert (outcome.membership_id, gate.made, world.writes) == ("m-0123456789ab", {}, [])
+
+    @pytest.mark.parametrize("kind", [SET_NAME, DISABLE_TRIAGE, SET_TAGS])
+    def test_each_change_of_an_adopted_membership_is_made_alone_when_it_alone_is_granted(
+        self, world: World, kind: RemediationKind
+    ) -> None:
+        found = look(differing(world), QUIET)
+        before = world.memberships[0].membership
+
+        outcome, gate = apply(world, [each for each in found if each.kind is kind], QUIET)
+
+        after = world.memberships[0]
+        assert kinds(outcome.changes) == [kind]
+        assert {each.kind for each in gate.left.values()} == {SET_NAME, DISABLE_TRIAGE, SET_TAGS} - {kind}
+        assert (after.membership.name != before.name) == (kind is SET_NAME)
+        assert after.membership.triage_enabled == (kind is not DISABLE_TRIAGE)
+        assert (after.tags["team"] == "security") == (kind is SET_TAGS)
+        assert len(world.writes) == 1
 
 
 class TestFromNothing:
@@ -150,7 +397,9 @@ class TestFromNothing:
                 FakeManagement.register_delegated_administrator(self, account_id)
 
         with pytest.raises(DelegatedAdministratorConflictError, match="999999999999"):
-            replace(step, management=Race(world)).apply(desired_state(), attempt=1, last_attempt=False)
+            replace(step, management=Race(world)).apply(
+                desired_state(), Automatic(desired_state()), attempt=1, last_attempt=False
+            )
         assert world.memberships == []
 
     def test_registration_seen_by_organizations_but_not_readable_goes_on(self, world: World) -> None:
@@ -162,7 +411,9 @@ class TestFromNothing:
                 self.world.fail("organizations:ListDelegatedAdministrators", denied)
                 raise AlreadyThereError(REGISTER, MANAGEMENT, "registered")
 
-        outcome = replace(step, management=Closing(world)).apply(desired_state(), attempt=1, last_attempt=False)
+        outcome = replace(step, management=Closing(world)).apply(
+            desired_state(), Automatic(desired_state()), attempt=1, last_attempt=False
+        )
         assert outcome.membership_id is not None
 
 
@@ -185,7 +436,7 @@ class TestConfirmation:
         with pytest.raises(
             NotConfirmedError, match=r"stands in 222222222222/eu-west-1, but .* in 222222222222/eu-west-2"
         ):
-            sign_up_step(world).apply(desired_state(region="eu-west-2"), attempt=1, last_attempt=False)
+            sign_up_step(world).apply(desired_state(region="eu-west-2"), Looking(), attempt=1, last_attempt=False)
 
     def test_region_without_the_service_stops(self, world: World) -> None:
         with pytest.raises(NotConfirmedError, match="us-west-1 is no Region of Security Incident Response"):
@@ -450,7 +701,10 @@ class TestCreation:
             return AlreadyThereError(operation, account_id, "configured")
 
         world.fail(CREATE, other_was_first, times=1)
-        assert step.apply(desired_state(), attempt=1, last_attempt=False).membership_id == "m-0123456789ab"
+        assert (
+            step.apply(desired_state(), Automatic(desired_state()), attempt=1, last_attempt=False).membership_id
+            == "m-0123456789ab"
+        )
 
     def test_conflict_without_a_membership_is_waited_for_then_stops(self, world: World) -> None:
         world.fail(CREATE, lambda operation, account: AlreadyThereError(operation, account, "configured"))
@@ -480,30 +734,24 @@ class TestAdoption:
         assert kinds(outcome.changes) == [ChangeKind.ENABLE_TRIAGE]
         found = world.memberships[0].membership
         assert (found.name, found.triage_enabled) == ("other", True)
-        assert [handoff.why for handoff in outcome.handoffs] == ["automatic does not list set_name"]
+        assert outcome.handoffs == ()
 
-    def test_propose_hands_off_instead_of_writing(self, world: World) -> None:
+    def test_what_is_not_automatic_is_left_to_the_plan_without_a_handoff(self, world: World) -> None:
         signed_up(world).add_membership(name="other", tags={"team": "security"})
         world.trusted.clear()
 
         outcome = sign_up(world, desired_state(mode=Mode.PROPOSE))
 
-        assert world.writes == []
+        assert (world.writes, outcome.handoffs) == ([], ())
         assert outcome.membership_id == "m-0123456789ab"
-        assert [handoff.what for handoff in outcome.handoffs] == [
-            "enable trusted access for security-ir.amazonaws.com",
-            "rename the membership to example-org-incident-response",
-        ]
-        assert all(handoff.why.startswith("mode is propose") for handoff in outcome.handoffs)
 
-    def test_kind_that_is_not_automatic_is_handed_off_with_what_to_set(self, world: World) -> None:
-        outcome = sign_up(world, desired_state(automatic=frozenset({ChangeKind.ADD_UNIT})))
+    def test_sign_up_that_is_not_automatic_writes_nothing_at_all(self, world: World) -> None:
+        gate = Automatic(desired_state(automatic=frozenset({ChangeKind.ADD_UNIT})))
 
-        assert world.writes == []
-        handoff = outcome.handoffs[0]
-        assert handoff.what.endswith("register account 222222222222 as delegated administrator; create the membership")
-        assert handoff.why == "automatic does not list sign_up"
-        assert "automatic: [add_unit, sign_up]" in handoff.command
+        outcome = sign_up(world, gate.desired, gate=gate)
+
+        assert (world.writes, outcome.handoffs, outcome.membership_id) == ([], (), None)
+        assert [each.resource for each in gate.asked] == [SERVICE_PRINCIPAL, "management account", SECURITY]
 
     def test_unusable_responders_stop_before_the_first_write(self, world: World) -> None:
         world.fail("ssm:GetParameter", lambda _operation, _account: DesiredStateError("contacts: fewer than two"))
@@ -511,18 +759,51 @@ class TestAdoption:
             sign_up(world)
         assert world.writes == []
 
-    def test_triage_is_never_switched_off(self, world: World) -> None:
-        outcome = sign_up(adopted(world), desired_state(proactive_response=False))
-        assert [notice.subject for notice in outcome.notices] == ["proactive response stays on"]
-        assert world.writes == []
+    def test_triage_is_not_switched_off_by_what_is_automatic(self, world: World) -> None:
+        outcome = sign_up(adopted(world), QUIET)
+        assert (outcome.changes, outcome.handoffs, world.writes) == ((), (), [])
+
+    def test_triage_is_switched_off_when_that_is_granted_and_everybody_is_concerned(self, world: World) -> None:
+        (found,) = look(adopted(world), QUIET)
+        assert (found.kind, found.before, found.after, found.concern) == (DISABLE_TRIAGE, "on", "off", EVERYONE)
+
+        outcome, _ = apply(world, [found], QUIET)
+
+        assert (kinds(outcome.changes), world.memberships[0].membership.triage_enabled) == (["disable_triage"], False)
+
+    @pytest.mark.parametrize("error", [denied, refused, not_yet])
+    def test_triage_that_the_service_does_not_switch_off_is_handed_off_with_the_command(
+        self, world: World, error: type[Exception]
+    ) -> None:
+        found = look(adopted(world), QUIET)
+        world.fail(UPDATE, error)
+
+        outcome, _ = apply(world, found, QUIET)
+
+        (command,) = commands_of(outcome)
+        assert command == (
+            "aws security-ir update-membership --region eu-west-1 --membership-id m-0123456789ab"
+            " --opt-in-features featureName=Triage,isEnabled=false"
+        )
+
+    def test_triage_switched_off_by_a_call_whose_answer_was_lost_is_not_switched_twice(self, world: World) -> None:
+        found = look(adopted(world), QUIET)
+        world.fail(UPDATE, unavailable, times=1, after=True)
+        with pytest.raises(UnavailableError):
+            apply(world, found, QUIET)
+
+        outcome, _ = apply(world, found, QUIET)
+
+        assert (outcome.changes, len(world.writes)) == ((), 1)
 
     def test_triage_that_is_off_and_not_wanted_is_left(self, world: World) -> None:
         signed_up(world).add_membership(tags={"team": "security"}, triage_enabled=False)
         outcome = sign_up(world, desired_state(proactive_response=False))
         assert (outcome.changes, outcome.notices) == ((), ())
 
-    def test_triage_that_the_service_does_not_tell_is_reported(self, world: World) -> None:
+    def test_triage_that_the_service_does_not_tell_is_reported_and_not_proposed(self, world: World) -> None:
         signed_up(world).add_membership(tags={"team": "security"}, triage_enabled=None)
+        assert look(world) == look(world, QUIET) == []
         outcome = sign_up(world)
         assert (outcome.changes, [notice.subject for notice in outcome.notices]) == (
             (), ["proactive response is unknown"],
@@ -601,7 +882,7 @@ def test_whatever_fails_there_is_never_a_second_membership_and_quiet_comes(
 
 def test_organization_reader_of_another_account_is_the_one_that_is_asked(world: World) -> None:
     step = replace(sign_up_step(world), organizations=FakeOrganizations(world, MANAGEMENT))
-    step.apply(desired_state(), attempt=1, last_attempt=False)
+    step.apply(desired_state(), Automatic(desired_state()), attempt=1, last_attempt=False)
     asked = {call.account_id for call in world.calls if call.operation == "organizations:DescribeOrganization"}
     assert asked == {MANAGEMENT}
 
@@ -609,7 +890,7 @@ def test_organization_reader_of_another_account_is_the_one_that_is_asked(world: 
 def test_stack_that_was_told_another_management_account_stops_and_says_which(world: World) -> None:
     step = replace(sign_up_step(world), management=FakeManagement(world, told="999999999999"))
     with pytest.raises(OrganizationNotReadyError, match=r"ManagementAccountId=999999999999, but .* is 111111111111"):
-        step.apply(desired_state(), attempt=1, last_attempt=False)
+        step.apply(desired_state(), Automatic(desired_state()), attempt=1, last_attempt=False)
     assert world.writes == []
 
 

@@ -128,10 +128,11 @@ class SignUp:
             self._adopt(found.summary, this)
             return this.outcome(found.summary.id, waiting_for=met.waiting_for)
         registered = any(lack.prerequisite is Prerequisite.DELEGATED_ADMINISTRATOR for lack in lacks)
+        if any(lack.unreadable and lack.prerequisite.blocks_creation for lack in lacks):
+            return this.outcome(waiting_for=met.waiting_for)
         if gate.looks and (registered or desired.mode is Mode.OBSERVE):
             # Who is not registered may not see every Region; it is looked at again right before the membership is made.
-            if not any(lack.unreadable and lack.prerequisite.blocks_creation for lack in lacks):
-                gate.takes(plan_creation(desired, self.home))
+            gate.takes(plan_creation(desired, self.home))
             return this.outcome()
         if met.waiting_for or (met.blocks_creation and not gate.looks):
             return this.outcome(waiting_for=met.waiting_for)
