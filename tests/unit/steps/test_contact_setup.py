@@ -1,11 +1,13 @@
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import pytest
 
 from muster.domain.desired import ChangeKind
 from muster.domain.membership import Home
 from muster.domain.observed import Known, Unknown
+from muster.domain.outcomes import ContactSetupOutcome
+from muster.domain.remediation import Remediation, RemediationKind, Step
 from muster.domain.responders import IncidentResponder, IncidentResponseTeam
 from muster.domain.team import TeamInMembership
 from muster.errors import (
@@ -17,8 +19,11 @@ from muster.errors import (
     RefusedError,
     ThrottledError,
     UnavailableError,
+    WorldMovedError,
 )
 from muster.steps.contact_setup import MAX_LOOKS, ContactSetup
+from muster.steps.gate import Gate, Looking
+from tests.fakes.gates import Automatic, Counted, grant
 from tests.fakes.ports import FakeResponders, FakeTeam
 from tests.fakes.steps import desired_state, kinds, set_up_contacts
 from tests.fakes.world import HOME_REGION, SECURITY, TEAM, World, example_world
@@ -44,6 +49,17 @@ def saying(kind: type[Exception]) -> Callable[[str, str], Exception]:
     return lambda operation, account: kind(operation, account, "said so")
 
 
+def look(world: World) -> list[Remediation]:
+    gate = Looking()
+    set_up_contacts(world, gate=gate)
+    return gate.proposed
+
+
+def apply(world: World, granted: Iterable[Remediation]) -> tuple[ContactSetupOutcome, Counted]:
+    gate = grant(Step.CONTACT_SETUP, granted)
+    return set_up_contacts(world, gate=gate), gate
+
+
 @dataclass(slots=True)
 class Busy:
     """A team that somebody else edits after each of the next readings."""
@@ -56,6 +72,106 @@ class Busy:
         if self.edits:
             self.world.memberships[0].team = Known(self.edits.pop(0))
         return found
+
+
+def busy(world: World, edits: list[IncidentResponseTeam], gate: Gate) -> ContactSetupOutcome:
+    step = ContactSetup(FakeResponders(world), Busy(world, edits), FakeTeam(world), Home(SECURITY, HOME_REGION))
+    return step.apply(gate, membership_id="m-0123456789ab")
+
+
+RETITLED = replace(TEAM[0], job_title="Lead")
+ADD, UPDATE = RemediationKind.ADD_RESPONDER, RemediationKind.UPDATE_RESPONDER
+
+
+@pytest.mark.parametrize(
+    ("contacts", "proposed"),
+    [
+        (TEAM, [ADD]),
+        ((RETITLED, TEAM[1]), [UPDATE]),
+        ((RETITLED, *TEAM[1:]), [UPDATE, ADD]),
+        (TEAM[:2], []),
+    ],
+)
+def test_what_a_look_proposes_is_written_at_once_and_not_proposed_again(
+    world: World, contacts: IncidentResponseTeam, proposed: list[RemediationKind]
+) -> None:
+    world.contacts = contacts
+    found = look(world)
+    assert ([each.kind for each in found], world.writes) == (proposed, [])
+
+    outcome, gate = apply(world, found)
+
+    assert (team_of(world), len(world.writes)) == (contacts, min(len(found), 1))
+    assert ({each.kind for each in gate.made.values()}, gate.left) == (set(proposed), {})
+    assert [(change.kind, change.detail) for change in outcome.changes] == [(each.kind, each.what) for each in found]
+    assert look(world) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"), [(ADD, TEAM), (UPDATE, (RETITLED, TEAM[1]))], ids=["add only", "update only"]
+)
+def test_only_the_granted_kind_of_change_is_in_the_list_that_is_written(
+    world: World, kind: RemediationKind, written: IncidentResponseTeam
+) -> None:
+    world.contacts = (RETITLED, *TEAM[1:])
+
+    outcome, gate = apply(world, [each for each in look(world) if each.kind is kind])
+
+    assert (team_of(world), kinds(outcome.changes), outcome.handoffs) == (written, [kind], ())
+    assert {each.kind for each in gate.left.values()} == {ADD, UPDATE} - {kind}
+    assert {each.kind for each in look(world)} == {ADD, UPDATE} - {kind}
+
+
+def test_nothing_granted_is_nothing_written_and_nothing_handed_off(world: World) -> None:
+    outcome, _ = apply(world, [])
+    assert (outcome, world.writes) == (ContactSetupOutcome(), [])
+
+
+def test_team_that_somebody_changed_since_the_plan_is_not_written(world: World) -> None:
+    found = look(world)
+    world.memberships[0].team = Known((*TEAM[:2], NEWCOMER))
+
+    with pytest.raises(WorldMovedError, match="add responder 3: planned from 'team") as moved:
+        apply(world, found)
+
+    assert world.writes == []
+    assert "new@example.com" not in str(moved.value)
+
+
+def test_team_that_somebody_changes_between_the_two_readings_is_not_written_on_an_old_grant(world: World) -> None:
+    gate = grant(Step.CONTACT_SETUP, look(world))
+
+    with pytest.raises(WorldMovedError):
+        busy(world, [(*TEAM[:2], NEWCOMER)], gate)
+
+    assert world.writes == []
+
+
+def test_contacts_that_were_pushed_since_the_plan_are_not_written_on_its_grant(world: World) -> None:
+    found = look(world)
+    world.contacts = (*TEAM, NEWCOMER)
+
+    with pytest.raises(WorldMovedError):
+        apply(world, found)
+    assert world.writes == []
+
+
+def test_order_in_which_the_service_lists_people_is_no_move(world: World) -> None:
+    found = look(world)
+    world.memberships[0].team = Known(TEAM[1::-1])
+
+    apply(world, found)
+
+    assert set(team_of(world)) == set(TEAM)
+
+
+def test_look_reads_the_team_once_and_tells_what_only_a_person_can_settle(world: World) -> None:
+    world.contacts = (replace(TEAM[0], email="elsewhere@example.com"), *TEAM[1:])
+
+    outcome = set_up_contacts(world, gate=Looking())
+
+    assert [handoff.what for handoff in outcome.handoffs] == ["e-mail differs: settle the address of responder 1"]
+    assert world.count(READ) == 1
 
 
 def test_missing_responder_is_added_by_one_write(world: World) -> None:
@@ -77,11 +193,7 @@ def test_team_as_it_is_asked_for_is_read_once_and_not_written(world: World) -> N
 
 
 def test_what_somebody_else_wrote_between_the_readings_is_kept(world: World) -> None:
-    team = Busy(world, [(*TEAM[:2], NEWCOMER)])
-
-    outcome = ContactSetup(FakeResponders(world), team, FakeTeam(world), Home(SECURITY, HOME_REGION)).apply(
-        desired_state(), membership_id="m-0123456789ab"
-    )
+    outcome = busy(world, [(*TEAM[:2], NEWCOMER)], Automatic(desired_state()))
 
     assert team_of(world) == (*TEAM[:2], NEWCOMER, TEAM[2])
     assert [notice.subject for notice in outcome.notices] == [
@@ -94,12 +206,8 @@ def test_team_that_never_rests_is_tried_again_later_and_not_written(world: World
     edits: list[IncidentResponseTeam] = [
         (TEAM[0], IncidentResponder("Ben", f"Title {each}", "ben@example.com")) for each in range(MAX_LOOKS)
     ]
-    team = Busy(world, edits)
-
     with pytest.raises(UnavailableError, match="somebody writes it"):
-        ContactSetup(FakeResponders(world), team, FakeTeam(world), Home(SECURITY, HOME_REGION)).apply(
-            desired_state(), membership_id="m-0123456789ab"
-        )
+        busy(world, edits, Automatic(desired_state()))
     assert world.writes == []
 
 

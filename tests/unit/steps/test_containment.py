@@ -1,5 +1,6 @@
 """Containment brings the two roles to every account by one StackSet, one write a pass, and takes none away."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from muster.domain.containment import CONTAINMENT_ROLE, ROLES, DeploymentState
 from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
 from muster.domain.outcomes import ContainmentOutcome, HandoffTo
+from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
 from muster.domain.stack_sets import Accounts, StackInstance, instances_by_account, operation_id
 from muster.errors import (
     AlreadyThereError,
@@ -15,8 +17,11 @@ from muster.errors import (
     ImplausibleInventoryError,
     RefusedError,
     UnavailableError,
+    WorldMovedError,
 )
+from muster.steps.gate import Gate, Looking
 from tests.fakes.containment import contain, contain_until_done, containing
+from tests.fakes.gates import grant
 from tests.fakes.stack_sets import OURS, TEMPLATE, FakeStackSets
 from tests.fakes.steps import desired_state
 from tests.fakes.world import MANAGEMENT, ROOT, SECURITY, example_world
@@ -245,20 +250,10 @@ class TestManaged:
         (handoff,) = contain(stack_sets).handoffs
         assert "ValidationError (too many)" in handoff.why
 
-    def test_mode_that_asks_names_everything_and_writes_nothing(self, stack_sets: FakeStackSets) -> None:
-        stack_sets.access = False
+    def test_what_is_not_automatic_is_left_to_the_plan_without_a_handoff(self, stack_sets: FakeStackSets) -> None:
         outcome = contain(stack_sets, containing(desired_state(mode=Mode.PROPOSE)))
-        (handoff,) = outcome.handoffs
-        assert handoff.what == (
-            "activate trusted access of CloudFormation StackSets; "
-            "create StackSet SIR-Containment-Roles in us-east-1; "
-            "deploy the containment roles to every account below r-ex01"
-        )
-        assert writes(stack_sets) == []
-        assert stack_sets.world.count("iam:GetRole") == 1  # the management account's own copy
-
-    def test_mode_that_asks_has_nothing_to_ask_where_all_is_there(self, stack_sets: FakeStackSets) -> None:
-        assert contain(deployed(stack_sets), containing(desired_state(mode=Mode.PROPOSE))).handoffs == ()
+        assert (outcome.handoffs, outcome.waiting_for, writes(stack_sets)) == ((), None, [])
+        assert counted(outcome) == {"Missing": 7, "AbsentByChoice": 1}
 
     def test_access_alone_is_of_use_to_nobody(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets)
@@ -311,6 +306,200 @@ class TestManaged:
         outcomes = contain_until_done(stack_sets)
         assert all("containment.stack_set.region" in rows(stack_sets)[member][1] for member in MEMBERS)
         assert [notice.subject for notice in outcomes[-1].notices][-1] == "a policy closes us-east-1 to StackSets"
+
+
+def look(stack_sets: FakeStackSets, desired: DesiredState | None = None, **over: Any) -> list[Remediation]:
+    gate = Looking()
+    contain(stack_sets, desired, gate=gate, **over)
+    return gate.proposed
+
+
+def run_through(stack_sets: FakeStackSets, desired: DesiredState, gate: Gate) -> list[ContainmentOutcome]:
+    """Run passes with one gate, as the machine does, until nothing is waited for."""
+    outcomes = [contain(stack_sets, desired, gate=gate)]
+    while outcomes[-1].waiting_for:
+        stack_sets.finish()
+        outcomes.append(contain(stack_sets, desired, gate=gate))
+    return outcomes
+
+
+def locked(stack_sets: FakeStackSets) -> FakeStackSets:
+    stack_sets.access = False
+    return stack_sets
+
+
+def with_gap(stack_sets: FakeStackSets) -> FakeStackSets:
+    return deployed(stack_sets, auto_deployment=False, instances=tuple(map(instance, MEMBERS[1:])))
+
+
+def with_failure(stack_sets: FakeStackSets) -> FakeStackSets:
+    deployed(stack_sets)
+    stack_sets.instances_of[OURS.name][SHOP] = instance(SHOP, status="OUTDATED", detailed="FAILED", reason="odd")
+    return stack_sets
+
+
+class TestLook:
+    """What a look proposes is what is written when all of it is granted, and then there is nothing to propose."""
+
+    @pytest.mark.parametrize(
+        ("arrange", "desired", "proposed", "made"),
+        [
+            pytest.param(
+                locked,
+                containing(),
+                ["access", "stack-set", "instances"],
+                [ACTIVATE, CREATE, DEPLOY],
+                id="from nothing",
+            ),
+            pytest.param(
+                lambda found: found,
+                containing(canary_unit=SANDBOX),
+                ["stack-set", "instances"],
+                [CREATE, DEPLOY],
+                id="a canary unit",
+            ),
+            pytest.param(
+                with_gap, containing(ec2_triage=True), ["update", "missing"], [UPDATE, DEPLOY], id="switches and a gap"
+            ),
+            pytest.param(with_failure, containing(), ["again"], [AGAIN], id="a failure"),
+            pytest.param(deployed, containing(), [], [], id="all is as it is asked for"),
+            pytest.param(
+                deployed, containing(canary_unit=SANDBOX), [], [], id="more than is asked for is not taken away"
+            ),
+        ],
+    )
+    def test_what_is_proposed_is_written_in_that_order_and_not_proposed_again(
+        self,
+        stack_sets: FakeStackSets,
+        arrange: Callable[[FakeStackSets], FakeStackSets],
+        desired: DesiredState,
+        proposed: list[str],
+        made: list[str],
+    ) -> None:
+        arrange(stack_sets)
+
+        found = look(stack_sets, desired)
+        where = "of StackSet SIR-Containment-Roles in us-east-1"
+        assert [each.resource for each in found] == [f"{purpose} {where}" for purpose in proposed]
+        assert [each.place for each in found] == sorted(each.place for each in found)
+        assert {(each.step, each.kind) for each in found} <= {
+            (Step.CONTAINMENT, RemediationKind.DEPLOY_CONTAINMENT_ROLE)
+        }
+        assert writes(stack_sets) == []
+
+        gate = grant(Step.CONTAINMENT, found)
+        outcomes = run_through(stack_sets, desired, gate)
+        assert writes(stack_sets) == made
+        assert (set(gate.made), gate.left) == ({each.id for each in found}, {})
+        assert [change.detail for outcome in outcomes for change in outcome.changes] == [each.what for each in found]
+        assert look(stack_sets, desired) == look(stack_sets, desired, run="run-2") == []
+
+    def test_look_judges_what_is_there_and_waits_for_nothing(self, stack_sets: FakeStackSets) -> None:
+        outcome = contain(stack_sets, gate=Looking())
+        assert (outcome.waiting_for, outcome.changes, outcome.handoffs) == (None, (), ())
+        assert counted(outcome) == {"Missing": 7, "AbsentByChoice": 1}
+
+    def test_look_waits_for_an_operation_of_somebody_else_before_it_proposes_anything(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        with_failure(stack_sets)
+        stack_sets.start("theirs")
+        gate = Looking()
+        outcome = contain(stack_sets, gate=gate)
+        assert (outcome.waiting_for, gate.proposed) == ("operation theirs (UPDATE) of SIR-Containment-Roles", [])
+        assert look(stack_sets, last_attempt=True) == []
+        stack_sets.finish()
+        assert len(look(stack_sets)) == 1
+
+    def test_last_attempt_of_a_look_proposes_and_says_nothing_of_another_run(self, stack_sets: FakeStackSets) -> None:
+        gate = Looking()
+        outcome = contain(stack_sets, gate=gate, last_attempt=True)
+        assert (len(gate.proposed), outcome.waiting_for) == (2, None)
+        assert counted(outcome) == {"Missing": 7, "AbsentByChoice": 1}
+
+    def test_last_attempt_of_a_grant_starts_nothing_that_nobody_would_wait_for(self, stack_sets: FakeStackSets) -> None:
+        gate = grant(Step.CONTAINMENT, look(stack_sets))
+        outcome = contain(stack_sets, gate=gate, last_attempt=True)
+        assert outcome.waiting_for == "another run, to create StackSet SIR-Containment-Roles in us-east-1"
+        assert writes(stack_sets) == []
+
+    @pytest.mark.parametrize(("kept", "made"), [("update", [UPDATE]), ("missing", [DEPLOY])])
+    def test_part_that_is_granted_is_written_alone(self, stack_sets: FakeStackSets, kept: str, made: list[str]) -> None:
+        wanted = containing(ec2_triage=True)
+        found = look(with_gap(stack_sets), wanted)
+        gate = grant(Step.CONTAINMENT, [each for each in found if each.resource.startswith(kept)])
+
+        outcomes = run_through(stack_sets, wanted, gate)
+
+        assert (writes(stack_sets), outcomes[-1].handoffs) == (made, ())
+        assert [each.id for each in look(stack_sets, wanted)] == [
+            each.id for each in found if not each.resource.startswith(kept)
+        ]
+
+    def test_whoever_may_not_write_hands_over_only_what_was_granted(self, stack_sets: FakeStackSets) -> None:
+        found = look(stack_sets)
+        stack_sets.world.fail(CREATE, denied)
+        (handoff,) = contain(stack_sets, gate=grant(Step.CONTAINMENT, found[:1])).handoffs
+        assert handoff.what == "create StackSet SIR-Containment-Roles in us-east-1"
+
+    def test_other_accounts_than_were_planned_stop_before_the_write(self, stack_sets: FakeStackSets) -> None:
+        found = look(with_gap(stack_sets))
+        stack_sets.world.add_account("800000000000", SANDBOX)
+        with pytest.raises(WorldMovedError, match=r"no instance in 1 account .*found 'no instance in 2 accounts"):
+            contain(stack_sets, gate=grant(Step.CONTAINMENT, found))
+        assert writes(stack_sets) == []
+
+    def test_roles_made_by_hand_since_the_plan_of_another_run_stop_before_the_write(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        adopting = containing(existing=ExistingRoles.ADOPT)
+        found = look(stack_sets, adopting)
+        stack_sets.made_by_hand[SHOP] = ROLES
+        with pytest.raises(WorldMovedError, match="but 1 account"):
+            contain(stack_sets, adopting, gate=grant(Step.CONTAINMENT, found[1:]), run="run-2")
+        assert writes(stack_sets) == []
+
+    def test_switch_that_somebody_turned_meanwhile_stops_before_the_write(self, stack_sets: FakeStackSets) -> None:
+        wanted = containing(ec2_triage=True)
+        found = look(deployed(stack_sets, auto_deployment=False), wanted)
+        stack_sets.sets[OURS.name] = replace(stack_sets.sets[OURS.name], auto_deployment=True)
+        with pytest.raises(WorldMovedError, match="found 'automatic deployment True, EC2 triage False'"):
+            contain(stack_sets, wanted, gate=grant(Step.CONTAINMENT, found))
+        assert writes(stack_sets) == []
+
+    def test_failure_of_a_deployment_is_proposed_by_the_next_look_and_tried_once_a_run(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        stack_sets.failing[SHOP] = "odd"
+        run_through(stack_sets, containing(), grant(Step.CONTAINMENT, look(stack_sets)))
+
+        (again,) = look(stack_sets)
+        assert (again.what, again.concern) == (
+            "deploy the containment roles again to 1 account where it failed", Concern(only=(SHOP,), below=(ROOT,))
+        )  # fmt: skip
+        run_through(stack_sets, containing(), grant(Step.CONTAINMENT, [again]))
+
+        assert writes(stack_sets) == [CREATE, DEPLOY, AGAIN]
+        assert (look(stack_sets), [each.id for each in look(stack_sets, run="run-2")]) == ([], [again.id])
+
+    def test_deployment_that_other_accounts_are_left_out_of_says_how_many(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[SHOP] = ROLES
+        deploy = look(stack_sets, containing(existing=ExistingRoles.ADOPT))[-1]
+        assert "all below r-ex01, but 1 account (" in deploy.before
+        assert SHOP not in deploy.before + deploy.after
+
+    def test_what_is_left_to_people_is_told_by_a_look_and_not_proposed(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, parameters=(("Ec2Triage", "true"),))
+        gate = Looking()
+        (handoff,) = contain(stack_sets, gate=gate).handoffs
+        assert (handoff.what, gate.proposed) == ("switch off EC2 triage of StackSet SIR-Containment-Roles", [])
+
+    def test_verifying_proposes_nothing(self, stack_sets: FakeStackSets) -> None:
+        assert look(with_gap(stack_sets), verifying()) == []
+
+    def test_what_could_not_be_read_is_not_proposed_to_be_changed(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.world.fail("cloudformation:DescribeStackSet", denied)
+        assert look(stack_sets) == []
 
 
 class TestSwitches:

@@ -6,6 +6,7 @@ from muster.domain.desired import ChangeKind, Mode
 from muster.domain.member_repair import MAX_TRIES, MemberAccess
 from muster.domain.membership import SERVICE_PRINCIPAL, Association
 from muster.domain.outcomes import HandoffTo, MemberRepairOutcome
+from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
 from muster.errors import (
     DeniedError,
     ImplausibleInventoryError,
@@ -13,7 +14,10 @@ from muster.errors import (
     ThrottledError,
     TransientError,
     UnavailableError,
+    WorldMovedError,
 )
+from muster.steps.gate import Gate, Looking
+from tests.fakes.gates import grant
 from tests.fakes.steps import assess, desired_state, kinds, repair_members
 from tests.fakes.world import MANAGEMENT, SECURITY, World, example_world
 
@@ -41,11 +45,17 @@ def failing(kind: type[Exception]) -> Callable[[str, str], Exception]:
     return lambda operation, account: kind(f"{operation} in account {account}")
 
 
-def as_the_machine(world: World) -> MemberRepairOutcome:
+def look(world: World, *, access: MemberAccess = MemberAccess.REPAIR) -> list[Remediation]:
+    gate = Looking()
+    repair_members(world, access=access, gate=gate)
+    return gate.proposed
+
+
+def as_the_machine(world: World, gate: Gate | None = None) -> MemberRepairOutcome:
     """Try again as often as the machine does."""
     for _ in range(6):
         try:
-            return repair_members(world)
+            return repair_members(world, gate=gate)
         except TransientError:
             continue
     raise AssertionError("the machine would have failed")
@@ -150,18 +160,84 @@ def test_more_than_a_hundred_accounts_take_more_passes_and_the_last_one_tells_al
     assert len(world.writes) == 153
 
 
-def test_what_may_not_be_repaired_is_one_step_for_the_owners(world: World) -> None:
+def test_roles_of_all_accounts_are_proposed_as_one_and_made_when_that_is_granted(world: World) -> None:
+    assess(world)
+    (found,) = look(world)
+    assert (found.kind, found.concern) == (
+        RemediationKind.CREATE_TRIAGE_ROLE, Concern(only=(FIRST, SECOND, THIRD))
+    )  # fmt: skip
+    assert repair_members(world, gate=Looking()) == MemberRepairOutcome(None)
+    assert world.writes == []
+
+    gate = grant(Step.MEMBER_REPAIR, [found])
+    outcome = repair_members(world, gate=gate)
+
+    assert (kinds(outcome.changes), outcome.repaired) == (["create_triage_role"], 3)
+    assert (list(gate.made), gate.left) == ([found.id], {})
+    assess(world)
+    assert look(world) == []
+
+
+def test_look_at_more_than_a_hundred_accounts_is_one_call_and_one_proposal(world: World) -> None:
+    for number in range(150):
+        world.add_account(f"{900_000_000_000 + number}", "ou-ex01-sandbox0", triage_role=False)
+    assess(world)
+
+    (found,) = look(world)
+
+    assert len(found.concern.only) == 153
+    gate = grant(Step.MEMBER_REPAIR, [found])
+    first = repair_members(world, gate=gate)
+    repair_members(world, gate=gate, cursor=first.cursor)
+    assert len(world.writes) == 153
+    assert list(gate.made) == [found.id]
+
+
+def test_other_accounts_than_were_planned_stop_before_the_first_write(world: World) -> None:
+    assess(world)
+    found = look(world)
+    world.add_account("900000000000", "ou-ex01-sandbox0", triage_role=False)
+    assess(world)
+
+    with pytest.raises(WorldMovedError, match=r"missing in 3 accounts .*found 'missing in 4 accounts"):
+        repair_members(world, gate=grant(Step.MEMBER_REPAIR, found))
+    assert world.writes == []
+
+
+def test_repeat_after_a_failure_that_passes_stands_on_the_same_ground(world: World) -> None:
+    world.fail(CREATE, failing(UnavailableError), account=SECOND, times=1, after=True)
+    assess(world)
+
+    outcome = as_the_machine(world, grant(Step.MEMBER_REPAIR, look(world)))
+
+    assert (outcome.repaired, world.count(CREATE)) == (3, 4)
+
+
+def test_what_was_not_granted_is_left_to_the_plan(world: World) -> None:
     assess(world)
 
     for outcome in (
-        repair_members(world, access=MemberAccess.READ),
+        repair_members(world, gate=grant(Step.MEMBER_REPAIR, [])),
         repair_members(world, desired_state(mode=Mode.PROPOSE)),
         repair_members(world, desired_state(automatic=frozenset({ChangeKind.ADD_UNIT}))),
     ):
-        (handoff,) = outcome.handoffs
-        assert (handoff.to, handoff.accounts) == (HandoffTo.ACCOUNT_OWNERS, (FIRST, SECOND, THIRD))
-        assert (outcome.cursor, outcome.repaired) == (None, 0)
+        assert outcome == MemberRepairOutcome(None)
     assert world.writes == []
+
+
+@pytest.mark.parametrize("access", [MemberAccess.NONE, MemberAccess.READ])
+def test_what_the_deployment_does_not_let_a_run_repair_is_no_proposal_and_one_step_for_the_owners(
+    world: World, access: MemberAccess
+) -> None:
+    assess(world)
+
+    outcome = repair_members(world, access=access)
+
+    (handoff,) = outcome.handoffs
+    assert (handoff.to, handoff.accounts) == (HandoffTo.ACCOUNT_OWNERS, (FIRST, SECOND, THIRD))
+    assert (outcome.cursor, outcome.repaired) == (None, 0)
+    assert (look(world, access=access), world.writes) == ([], [])
+    assert repair_members(world, access=access, gate=Looking()) == outcome
 
 
 def test_reader_is_asked_for_where_nobody_may_read_the_members(world: World) -> None:

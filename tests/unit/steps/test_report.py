@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from muster.domain.containment import DeploymentState
 from muster.domain.desired import ContainmentRoles, Mode
+from muster.domain.handoffs import ask_to_allow
 from muster.domain.membership import SERVICE_PRINCIPAL, Association
 from muster.domain.organization import AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, ReportOutcome, ReportStatus
+from muster.domain.plan import Affected, PlannedRemediation
 from muster.domain.scope import EntireOrganization, UnitId, UnitReferences
 from muster.errors import DeniedError
+from muster.steps.gate import Looking
 from tests.fakes.containment import containing
 from tests.fakes.ports import FakeDocuments
-from tests.fakes.steps import assess, desired_state, onboard, report
+from tests.fakes.steps import assess, desired_state, onboard, report, sign_up
 from tests.fakes.world import MANAGEMENT, SECURITY, World, example_world
 
 HANDOFF = Handoff(HandoffTo.MANAGEMENT_TEAM, "enable trusted access", "denied", "aws organizations enable")
@@ -307,11 +310,25 @@ class TestWholeRun:
         second = onboard(world, run="run-2")
         assert (second.status, second.message, world.writes) == (ReportStatus.COVERED, None, [])
 
-    def test_propose_from_nothing_writes_nothing_and_waits(self) -> None:
+    def test_propose_from_nothing_writes_nothing_and_is_not_called_covered(self) -> None:
         world = example_world()
         outcome = onboard(world, desired_state(mode=Mode.PROPOSE))
+        assert (outcome.status, world.writes) == (ReportStatus.NEEDS_ATTENTION, [])
+
+    def test_what_a_plan_leaves_to_a_person_is_waited_for(self) -> None:
+        world = example_world()
+        desired = desired_state(mode=Mode.OBSERVE)
+        gate = Looking()
+        sign_up(world, desired, gate=gate)
+        planned = [PlannedRemediation(each, Affected(0), ("mode is observe",)) for each in gate.proposed]
+
+        outcome = report(
+            world, desired, membership_id=None, assessment_key=None, handoffs=ask_to_allow(desired, planned)
+        )
+
         assert (outcome.status, world.writes) == (ReportStatus.WAITING_FOR_HANDOFF, [])
         assert "create the membership" in (outcome.message or "")
+        assert "set mode: enforce and automatic: [" in (outcome.message or "")
 
     def test_no_responder_is_in_anything_that_is_stored_or_told(self) -> None:
         world = example_world()
