@@ -1,5 +1,6 @@
 """No call without a permission, no permission without a call: one table over runs that use everything."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from muster_local.permissions import load_exceptions, prove
 from muster_local.server import EmbeddedCloud
 from tests.scenarios.conftest import Cloud
 from tests.scenarios.members import deploy_readers
-from tests.scenarios.operating import HOME, MANAGEMENT, RESPONDERS, Operator
+from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, RESPONDERS, Operator
 
+MEMBERSHIP = {"account": DESIGNATED, "region": HOME, "confirmed_as": f"{DESIGNATED}/{HOME}"}
 EXCEPTIONS = Path("tests/architecture/permissions-exceptions.yaml")
 
 
@@ -103,9 +105,35 @@ def contain(fresh: Cloud) -> None:
     operator.onboard()
 
 
+def ask_people(fresh: Cloud) -> None:
+    operator = fresh()
+    operator.sign_up_by_hand(entire=True)
+    operator.cloud.world.calendars["Changes"] = "OPEN"
+    operator.push(scope={"units": ["Security"]}, change_calendar="Changes")
+    arn = operator.start(person="ada@example.com")
+    operator.finish(arn)
+    operator.answer("approve", person="ben@example.com")
+    operator.finish(arn)
+
+
+def succeed_a_run_that_died(fresh: Cloud) -> None:
+    operator = fresh()
+    operator.push()
+    dead = operator.start()
+    operator.finish(dead)
+    lease = operator.document("lease.json") | {"holder": dead, "state": "held"}
+    operator.client("s3").put_object(
+        Bucket=operator.stack.state_bucket, Key="lease.json", Body=json.dumps(lease).encode()
+    )
+    operator.cloud.world.clock.advance(5)
+    operator.push(proactive_response=True, membership={**MEMBERSHIP, "name": "renamed"})
+    operator.onboard()
+
+
 RUNS: list[Callable[[Cloud], None]] = [
     sign_up_everything, sign_up_units, adopt, live_in_the_management_account, read_the_members,
     change_the_team, repair_the_members, look_before_everything, contain,
+    ask_people, succeed_a_run_that_died,
 ]  # fmt: skip
 
 
