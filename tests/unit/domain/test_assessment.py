@@ -220,7 +220,7 @@ class TestDocuments:
             "notices": [
                 {
                     "subject": "accounts are covered though they are not in scope",
-                    "detail": "1 of them; taking protection away is left to a person",
+                    "detail": "1 of them; a plan that takes their coverage away needs a person's approval",
                 }
             ],
             "accounts": [
@@ -231,7 +231,7 @@ class TestDocuments:
                     "ancestors": ["r-1"],
                     "coverage": "OutOfScope",
                     "cause": "covered_out_of_scope",
-                    "reason": "Associated, though not in scope; taking protection away is left to a person",
+                    "reason": "Associated, though not in scope; taking its coverage away needs a person's approval",
                     "association": "Associated",
                     "since": "2026-03-02T09:00:00+00:00",
                     "arrived_at": None,

@@ -387,7 +387,7 @@ class TestNarrowing:
 
         assert removal.target == (REMOVE, WORKLOADS)
         assert removal.concern.only == ("400000000000",)
-        assert removal.before.startswith("in the membership; 1 account is (")
+        assert removal.before.startswith("in the membership; 1 account (")
         assert removal.kind.reduces_protection
 
     def test_clearing_names_the_accounts_that_are_below_no_unit_that_stays(self, world: World) -> None:
@@ -437,9 +437,7 @@ class TestNarrowing:
         wanted = ids([PROD, SANDBOX] if everything else [PROD])
         found = look(world, wanted)
         world.move("300000000000", NONPROD if everything else SANDBOX)
-        moved = (
-            "; 4 accounts are .*, found .*; 5 accounts are" if everything else "; 1 account is .*, found .*; 2 accounts"
-        )
+        moved = "; 4 accounts .*, found .*; 5 accounts" if everything else "; 1 account .*, found .*; 2 accounts"
 
         with pytest.raises(WorldMovedError, match=moved):
             apply(world, wanted, found)

@@ -228,7 +228,7 @@ def note_assessment(accounts: Sequence[AccountAssessment], membership: Membershi
         notices.append(
             Notice(
                 "accounts are covered though they are not in scope",
-                f"{number} of them; taking protection away is left to a person",
+                f"{number} of them; a plan that takes their coverage away needs a person's approval",
             )
         )
     unsure = sum(each.diagnosis.coverage in (Coverage.UNKNOWN, Coverage.SETTLING) for each in accounts)

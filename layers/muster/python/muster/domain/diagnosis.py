@@ -131,7 +131,7 @@ def _diagnose_out_of_scope(
         return Diagnosis(
             Coverage.OUT_OF_SCOPE,
             Cause.COVERED_OUT_OF_SCOPE,
-            "Associated, though not in scope; taking protection away is left to a person",
+            "Associated, though not in scope; taking its coverage away needs a person's approval",
         )
     if _sits_under_root(account):
         return Diagnosis(

@@ -239,5 +239,5 @@ def find_losing(accounts: Sequence[Account], unit_id: str | None, kept: Abstract
 
 
 def _name_losing(account_ids: tuple[str, ...]) -> str:
-    number = f"{len(account_ids):,} {'account is' if len(account_ids) == 1 else 'accounts are'}"
+    number = f"{len(account_ids):,} {'account' if len(account_ids) == 1 else 'accounts'}"
     return f"{number} ({digest_accounts(account_ids)})"
