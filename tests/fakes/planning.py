@@ -16,12 +16,12 @@ from muster.domain.outcomes import AssessOutcome, Handoff, PlanOutcome
 from muster.domain.plan import Plan, SealedPlan, open_sealed, plan_key
 from muster.domain.planning import Verdict
 from muster.domain.remediation import Step
-from muster.errors import AbsentError, RefusedError
+from muster.errors import AbsentError
 from muster.steps.gate import Gate, Looking, keep_proposals, open_granted
 from muster.steps.planning import Planning, proposals_key
 from tests.fakes.ports import FakeDocuments
 from tests.fakes.steps import SETTLE, assess, repair_members, scope_until_done, set_up_contacts, sign_up
-from tests.fakes.world import WRITES, Call, World
+from tests.fakes.world import WRITES, World
 
 MAX_ROUNDS = 10
 """So many rounds has a run of the machine."""
@@ -66,36 +66,22 @@ class Effect:
 
 @dataclass(slots=True)
 class MeasuredWorld(World):
-    """A world that keeps the effect of every write.
-
-    ``hidden`` are the true paths of accounts whose path cannot be read; ``takes_units_beside_flag`` is False where AWS
-    refuses units as long as the membership covers the entire organization.
-    """
+    """A world that keeps the effect of every write; ``hidden`` are the true paths of accounts that show none."""
 
     hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    takes_units_beside_flag: bool = True
     effects: list[Effect] = field(default_factory=list)
 
     @contextmanager
     def call(self, operation: str, account_id: str, detail: Any = None) -> Iterator[None]:
-        """Measure before and after a write, and refuse what this service refuses."""
+        """Measure before and after a write."""
         if operation not in WRITES:
             with World.call(self, operation, account_id, detail):
                 yield
             return
-        if not self.takes_units_beside_flag and self._adds_units(detail) and self._covers_everybody():
-            self.calls.append(Call(operation, account_id, detail))
-            raise RefusedError(operation, account_id, "the membership covers the entire organization")
         before = self.protection()
         with World.call(self, operation, account_id, detail):
             yield
         self.effects.append(Effect(operation, detail, before, self.protection()))
-
-    def _adds_units(self, detail: Any) -> bool:
-        return isinstance(detail, tuple) and bool(detail) and detail[0] in self.units
-
-    def _covers_everybody(self) -> bool:
-        return any(each.membership.covers_entire_organization for each in self.memberships)
 
     def association(self, found: Membership, account_id: str) -> Association:
         """Say what the service says: it knows the path of every account."""

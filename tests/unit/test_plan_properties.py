@@ -20,6 +20,7 @@ from muster.domain.planning import Verdict, affected_key
 from muster.domain.remediation import Remediation, RemediationKind, Step
 from muster.domain.responders import IncidentResponder
 from muster.domain.scope import EntireOrganization, UnitId, UnitReferences
+from muster.domain.scoping import AFTER_CLEARING
 from muster.errors import (
     DeniedError,
     ImplausibleInventoryError,
@@ -37,6 +38,7 @@ MAX_DEPTH = 4
 READS = re.compile(r"\w[\w-]*:(Get|List|Describe|BatchGet|AssumeRole)")
 DOCUMENTS = {"s3:PutObject"}
 NARROWED = frozenset({"Case Created"})
+NARROWING = {RemediationKind.CLEAR_ENTIRE_ORGANIZATION, RemediationKind.REMOVE_UNIT}
 NOWHERE = "ou-ex01-unitnone"
 
 
@@ -146,6 +148,15 @@ def check_effects(run: Rounds, world: MeasuredWorld, first: int) -> None:
     assert len(granted) == len(ids)
     agreed = {each.id for sealed in run.plans if sealed.sha256 in run.approvals for each in sealed.plan.remediations}
     concerned = json.loads(world.documents.get(affected_key(run.run, plan.number), "{}"))
+    # While the flag covers everybody a unit may go; the flag goes only when every unit is in, or comes with it.
+    missing = [
+        each.remediation
+        for each in plan.remediations
+        if each.remediation.kind is RemediationKind.ADD_UNIT and each.id not in ids
+    ]
+    narrowing = {each.remediation.kind for each in granted} & NARROWING
+    assert not missing or RemediationKind.CLEAR_ENTIRE_ORGANIZATION not in narrowing
+    assert not narrowing or all(each.before == AFTER_CLEARING for each in missing)
     for each in granted:
         assert not each.approval
         assert each.held is None
@@ -193,13 +204,29 @@ def go(run: Rounds, world: MeasuredWorld, *, approves: Callable[[Plan], bool]) -
             return outcome.verdict
 
 
+def check_wave(run: Rounds, world: MeasuredWorld) -> None:
+    """See that units wait only for a wave with an account that no run can cover, or that nobody can see covered."""
+    assert all("did not end well" in (each.held or "") for each in run.plan.remediations)
+    assert (
+        world.hidden
+        or world.unreadable_roles
+        or world.unreadable_associations
+        or run.access is not MemberAccess.REPAIR
+        or any(each.state is AccountState.UNDOCUMENTED for each in world.accounts.values())
+    )
+
+
 @EXAMPLES
 @given(runs((Mode.PROPOSE, Mode.ENFORCE)))
-def test_when_all_is_approved_a_run_comes_to_rest_with_an_empty_plan(run: Rounds) -> None:
+def test_when_all_is_approved_a_run_comes_to_rest_with_an_empty_plan_unless_a_wave_went_wrong(run: Rounds) -> None:
     world = run.world
 
-    assert go(run, world, approves=lambda _: True) == Verdict.NOTHING
+    verdict = go(run, world, approves=lambda _: True)
 
+    if verdict == Verdict.HOLD:
+        check_wave(run, world)
+        return
+    assert verdict == Verdict.NOTHING
     assert run.plan.remediations == ()
     (membership,) = [each.membership for each in world.memberships]
     asked = run.desired.scope
@@ -255,7 +282,7 @@ def test_a_run_whose_approvers_fall_silent_stops_without_a_loss_that_nobody_appr
 
     assert waits_for_somebody(run, granted_ids(run, world))
     left = world.protection()
-    if not any(each.approval for each in run.plan.remediations):
+    if not any(each.approval or each.held for each in run.plan.remediations):
         assert run.plan.remediations == ()
     # A gap that AWS's order makes is closed in the same grant: what is uncovered now is named somewhere.
     named = {
@@ -282,7 +309,7 @@ def test_a_run_that_is_limited_to_a_plan_makes_nothing_else(run: Rounds) -> None
     outcome = applied.go()
 
     assert granted_ids(applied, world) <= planned
-    assert outcome.verdict in (Verdict.NOTHING, Verdict.TELL)
+    assert outcome.verdict in (Verdict.NOTHING, Verdict.TELL, Verdict.HOLD)
     assert applied.number <= MAX_ROUNDS
     assert set(applied.approvals) <= {applied.pinned}
 

@@ -296,9 +296,59 @@ class TestMakePlan:
         assert one(write(), freeze=Unknown("denied")).held is None
 
 
+class TestAfterAWaveThatWentWrong:
+    @pytest.mark.parametrize("kind", [KIND.ADD_UNIT, KIND.REMOVE_UNIT])
+    def test_no_further_unit_is_changed(self, kind: RemediationKind) -> None:
+        assert one(write(kind), wave="wave 1 did not end well").held == "wave 1 did not end well"
+
+    @pytest.mark.parametrize(
+        "other", [write(concern=EVERYONE), write(before=AFTER_CLEARING), within("1"), write(KIND.DISABLE_TRIAGE)]
+    )
+    def test_what_changes_no_single_unit_goes_on(self, other: Remediation) -> None:
+        assert one(other, wave="wave 1 did not end well").held is None
+
+    def test_a_window_counts_first(self) -> None:
+        closed = Window("office-hours", Known(WindowState.CLOSED))
+
+        assert "office-hours" in (one(write(), wave="wave 1 did not end well", window=closed).held or "")
+
+
 CLEARING = write(KIND.CLEAR_ENTIRE_ORGANIZATION, "m-1", concern=Concern(only=("5",)))
 LATE = write(before=AFTER_CLEARING, concern=Concern(below=(UNIT,)))
 APPROVED = frozenset({CLEARING.id, LATE.id})
+
+
+class TestNarrowingAfterAdditions:
+    @pytest.mark.parametrize("kind", [KIND.CLEAR_ENTIRE_ORGANIZATION, KIND.REMOVE_UNIT])
+    def test_it_is_held_while_a_unit_that_comes_first_is(self, kind: RemediationKind) -> None:
+        addition, narrowing = plan_of([write(), write(kind, "m-1")], wave="wave 1 did not end well").remediations
+
+        assert addition.held == "wave 1 did not end well"
+        assert (narrowing.held or "").endswith("wave 1 did not end well")
+
+    def test_it_is_held_while_a_unit_that_was_sent_is_not_seen(self) -> None:
+        _, narrowing = plan_of([write(), CLEARING], done=frozenset({write().id})).remediations
+
+        assert narrowing.held == ("it comes after units that are not in the membership yet: this run has sent them")
+
+    def test_it_is_not_held_by_units_that_can_be_added_or_that_come_after_it(self) -> None:
+        assert [each.held for each in plan_of([write(), CLEARING]).remediations] == [None, None]
+        assert [each.held for each in plan_of([LATE, CLEARING], done=frozenset({LATE.id})).remediations] == [None, None]
+
+    def test_nothing_else_waits_for_units(self) -> None:
+        name = write(KIND.SET_NAME, step=Step.SIGN_UP)
+
+        assert [each.held for each in plan_of([write(), name], done=frozenset({write().id})).remediations] == [
+            None,
+            None,
+        ]
+
+    def test_its_own_reason_to_wait_stays(self) -> None:
+        frozen = Known(Freeze(NOW + timedelta(hours=1), "case 42"))
+
+        _, narrowing = plan_of([write(), CLEARING], done=frozenset({write().id}), freeze=frozen).remediations
+
+        assert "frozen" in (narrowing.held or "")
 
 
 class TestUnitsAfterTheClearing:
@@ -385,6 +435,13 @@ class TestDecide:
 
         assert decide(plan, done=frozenset(), applies=True).grant == (addition, other)
         assert decide(plan, done=frozenset({addition.id, other.id}), applies=True).grant == (narrowing,)
+
+    def test_what_narrows_the_scope_waits_for_an_addition_that_people_are_asked_for(self) -> None:
+        addition, narrowing = planned(write(), "guardrails"), planned(write(KIND.REMOVE_UNIT, "ou-2"))
+
+        decision = decide(plan_with(addition, narrowing), done=frozenset(), applies=True)
+
+        assert decision == Decision(Verdict.ASK, (addition, narrowing))
 
     def test_the_steps_of_a_decision_are_in_their_order(self) -> None:
         grant = (HELD, planned(within("1")), FREE, ASKED)
@@ -489,7 +546,8 @@ def test_nothing_is_granted_that_takes_protection_away_or_waits_unless_people_ap
         if touched:
             assert len(touched | ground.touched) <= ground.desired.guardrails.max_accounts
     if decision.verdict is Verdict.ASK:
-        assert all(each.approval and each.held is None for each in decision.grant)
+        assert any(each.approval for each in decision.grant)
+        assert not any(each.held for each in decision.grant)
 
 
 @given(st.lists(remediations, max_size=8), grounds)

@@ -14,6 +14,7 @@ from muster.domain.scoping import AFTER_CLEARING
 from muster.domain.waves import (
     Wave,
     WaveKind,
+    coverage_of,
     describe_wave,
     judge_wave,
     next_wave,
@@ -136,6 +137,13 @@ def assessment(**coverage: Coverage) -> dict[str, Any]:
 
 GAIN, LOSE = Wave(1, (), ("own",), WaveKind.GAIN), Wave(1, (), ("own",), WaveKind.LOSE)
 BEFORE = assessment(own=Coverage.NOT_COVERED, other=Coverage.COVERED, never=Coverage.NOT_COVERED)
+
+
+def test_of_an_assessment_only_the_coverage_is_kept() -> None:
+    kept = coverage_of(assessment(own=Coverage.COVERED))
+
+    assert kept == {"accounts": [{"id": "own", "coverage": "Covered"}]}
+    assert coverage_of(None) == {"accounts": []}
 
 
 def after(own: Coverage = Coverage.COVERED, other: Coverage = Coverage.COVERED) -> dict[str, Any]:

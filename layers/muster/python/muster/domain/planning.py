@@ -23,6 +23,7 @@ from muster.domain.waves import changes_one_unit
 
 _STEPS = list(Step)
 _KINDS = list(RemediationKind)
+_NARROWING = frozenset({RemediationKind.CLEAR_ENTIRE_ORGANIZATION, RemediationKind.REMOVE_UNIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def make_plan(
         mode=ground.desired.mode.value,
         membership_id=ground.membership_id,
         accounts=ground.size,
-        remediations=_guard(_bind_to_clearing(planned), concerned, ground),
+        remediations=_guard(_bind_to_clearing(_bind_to_additions(planned, ground)), concerned, ground),
         left=tuple(left),
     )
     return plan, {key: value for key, value in concerned.items() if value}
@@ -174,6 +175,22 @@ def _rank(remediation: Remediation) -> tuple[int, int, int, str, str]:
 
 def _wording(remediation: Remediation) -> str:
     return canonical(to_document(remediation))
+
+
+def _bind_to_additions(planned: Sequence[PlannedRemediation], ground: Ground) -> tuple[PlannedRemediation, ...]:
+    """Let what narrows the scope wait for units that are to be added first, and cannot be added or seen now."""
+    waiting = next((each for each in planned if _comes_first(each) and (each.held or each.id in ground.done)), None)
+    if waiting is None:
+        return tuple(planned)
+    why = f"it comes after units that are not in the membership yet: {waiting.held or 'this run has sent them'}"
+    return tuple(
+        replace(each, held=each.held or why) if each.remediation.kind in _NARROWING else each for each in planned
+    )
+
+
+def _comes_first(planned: PlannedRemediation) -> bool:
+    remediation = planned.remediation
+    return remediation.kind is RemediationKind.ADD_UNIT and remediation.before != AFTER_CLEARING
 
 
 def _bind_to_clearing(planned: Sequence[PlannedRemediation]) -> tuple[PlannedRemediation, ...]:
@@ -271,22 +288,11 @@ def decide(plan: Plan, *, done: frozenset[str], applies: bool, only: frozenset[s
     free = tuple(each for each in open_ if each.held is None)
     if not free:
         return Decision(Verdict.HOLD, open_)
-    if granted := tuple(each for each in free if not each.approval):
-        return Decision(Verdict.APPLY, _additions_first(granted))
-    return Decision(Verdict.ASK, free)
-
-
-def _additions_first(granted: tuple[PlannedRemediation, ...]) -> tuple[PlannedRemediation, ...]:
-    """Leave what narrows the scope for a later round as long as something is added, so that it is seen in between.
-
-    Where AWS refuses that order, Scoping says so in a remediation of its own, which is then granted with its additions.
-    """
-    later = {RemediationKind.CLEAR_ENTIRE_ORGANIZATION, RemediationKind.REMOVE_UNIT}
-    adds = any(
-        each.remediation.kind is RemediationKind.ADD_UNIT and each.remediation.before != AFTER_CLEARING
-        for each in granted
-    )
-    return tuple(each for each in granted if not adds or each.remediation.kind not in later)
+    # Units are added, and seen in the membership, before anything is taken from it. Where AWS refuses that, Scoping
+    # proposes them with another ground, and they come together with the clearing.
+    adds = any(map(_comes_first, open_))
+    granted = tuple(each for each in free if not each.approval and not (adds and each.remediation.kind in _NARROWING))
+    return Decision(Verdict.APPLY, granted) if granted else Decision(Verdict.ASK, free)
 
 
 @dataclass(frozen=True, slots=True)
