@@ -143,7 +143,7 @@ class TestLeft:
 
     def test_what_no_api_repairs_is_said_with_its_accounts(self) -> None:
         rows = [{"id": f"{each:02}", "cause": Cause.SERVICE_SIDE.value} for each in reversed(range(25))]
-        rows += [{"id": "99", "cause": Cause.CANNOT_BE_SELECTED.value}, {"id": "98", "cause": None}]
+        rows.append({"id": "99", "cause": Cause.CANNOT_BE_SELECTED.value})
 
         service, root = beyond_repair({"accounts": rows})
 
