@@ -14,7 +14,7 @@ NOTICE = {"subject": "ou-1", "detail": "not asked for"}
 
 
 def checked(**over: Any) -> dict[str, Any]:
-    return {"schema": 1, "checks": [], "notices": [], "handoffs": [], "accepted": [], **over}
+    return {"schema": 1, "checks": [], "notices": [], "handoffs": [], "accepted": [], "membership_id": None, **over}
 
 
 def signed_up(**over: Any) -> dict[str, Any]:

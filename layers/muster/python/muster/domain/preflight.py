@@ -88,12 +88,14 @@ class PreflightOutcome:
     """Result of Preflight. ``accepted`` are the checks whose unknown outcome a person has accepted for this run.
 
     ``handoffs`` is always empty: what somebody else has to do is handed off by the step that would do it.
+    ``membership_id`` is the one Active membership, where it is at home and no other is anywhere.
     """
 
     checks: tuple[Check, ...]
     notices: tuple[Notice, ...]
     accepted: tuple[CheckId, ...] = ()
     handoffs: tuple[Handoff, ...] = ()
+    membership_id: str | None = None
 
 
 class UnknownCheckError(ValueError):

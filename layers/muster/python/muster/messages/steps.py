@@ -83,6 +83,7 @@ class PreflightResponse(Message):
     notices: tuple[Notice, ...]
     handoffs: tuple[Handoff, ...]
     accepted: tuple[str, ...]
+    membership_id: str | None = None
 
 
 class SignUpRequest(WritingRequest):

@@ -120,8 +120,9 @@ class Preflight:
             raise PreflightError(str(error)) from error
         seen = self._look(desired)
         checks = check_all(desired, seen, self.vantage)
-        terms = () if isinstance(seen.memberships, MembershipFound) else TERMS
-        outcome = PreflightOutcome(checks, notices_of(checks, terms, accepted), accepted)
+        found = seen.memberships.summary.id if isinstance(seen.memberships, MembershipFound) else None
+        terms = TERMS if found is None else ()
+        outcome = PreflightOutcome(checks, notices_of(checks, terms, accepted), accepted, membership_id=found)
         if self.documents is not None:
             self.documents.write(f"runs/{run}/preflight.json", to_document(outcome, run))
         if stops and (blockers := find_blockers(checks, accepted)):
