@@ -99,6 +99,9 @@ class _Documents:
     def read(self, key: str) -> Any | None:
         return self.stored.get(key)
 
+    def read_text(self, key: str) -> str | None:
+        return self.stored.get(key)
+
     def write(self, key: str, document: Any) -> None:
         self.stored[key] = json.loads(json.dumps(document))
 

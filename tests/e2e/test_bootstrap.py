@@ -159,7 +159,7 @@ def test_the_guide_has_something_to_follow() -> None:
 
 def test_a_proposal_changes_nothing_and_is_the_plan(followed: Followed) -> None:
     assert followed.writes_of_proposal == []
-    assert "WaitingForHandoff" in followed.printed["5. Push, and look at what would be done"]
+    assert "nothing is applied by this run" in followed.printed["5. Push, and look at what would be done"]
 
 
 def test_residency_and_price_are_said_before_anything_is_written(followed: Followed) -> None:

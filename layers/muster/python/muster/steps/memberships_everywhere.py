@@ -40,11 +40,20 @@ class MembershipsEverywhere:
             if management_account_id != self.home.account_id:
                 self.from_management[region] = self._look_from(self.management.memberships, region)
 
-    def find_at_home(self, membership_id: str) -> MembershipFound | None:
-        """Return a membership that was found everywhere before, if it is still the one at home."""
-        self._look_from_home(self.home.region)
-        found = self.judge()
-        return found if isinstance(found, MembershipFound) and found.summary.id == membership_id else None
+    def find(
+        self, management_account_id: str, known: str | None
+    ) -> MembershipFound | NoMembership | MembershipUnclear:
+        """Look, and decide. A membership that was found before and is still the one at home needs no look elsewhere.
+
+        Raises as ``judge_or_retry`` does.
+        """
+        if known is not None:
+            self._look_from_home(self.home.region)
+            found = self.judge()
+            if isinstance(found, MembershipFound) and found.summary.id == known:
+                return found
+        self.look(management_account_id)
+        return self.judge_or_retry()
 
     def look_again_where_unknown(self) -> None:
         """Read once more what was closed to the designated account before it was registered."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from muster.domain.desired import ChangeKind
-from muster.domain.observed import Known, Unknown
 from muster.domain.organization import OrganizationSummary
 from muster.domain.outcomes import Change, Handoff
 from muster.domain.sign_up import DelegationConflict, Lack, Prerequisite, find_lacks, judge_delegation
@@ -106,10 +105,7 @@ class Prerequisites:
 
     def _stop_if_another_was_first(self) -> None:
         """Tell our own registration, seen twice, from that of another account."""
-        match observe(self.organizations.delegated_administrators):
-            case Known(accounts) if accounts - {self.designated}:
-                delegation = judge_delegation(self.designated, "", Known(accounts))
-                if isinstance(delegation, DelegationConflict):
-                    raise DelegatedAdministratorConflictError(delegation.remedy)
-            case Known() | Unknown():
-                return
+        found = observe(self.organizations.delegated_administrators)
+        delegation = judge_delegation(self.designated, "", found)
+        if isinstance(delegation, DelegationConflict):
+            raise DelegatedAdministratorConflictError(delegation.remedy)

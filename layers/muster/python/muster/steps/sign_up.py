@@ -112,10 +112,7 @@ class SignUp:
         prerequisites = Prerequisites(self.organizations, self.management, self.home.account_id)
         lacks = prerequisites.look(organization)
         everywhere = MembershipsEverywhere(self.reader, self.management, self.home)
-        found = everywhere.find_at_home(known) if known else None
-        if found is None:
-            everywhere.look(organization.management_account_id)
-            found = everywhere.judge_or_retry()
+        found = everywhere.find(organization.management_account_id, known)
 
         this = _Pass(desired, gate, attempt, last_attempt, accept_unknown, organization.management_account_id)
         # An unusable team stops the run before the first write, not half-way.
