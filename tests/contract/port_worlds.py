@@ -20,11 +20,13 @@ from muster.adapters.organizations import AccountFromEither
 from muster.adapters.pacing import Pacer
 from muster.domain.organization import AccountState
 from muster.domain.responders import IncidentResponder
+from muster.messages.steps import DesiredReference, WritingRequest
 from muster.settings import (
     AssessSettings,
     ContactSetupSettings,
     ContainmentSettings,
     MemberRepairSettings,
+    PlanSettings,
     PreflightSettings,
     ScopingSettings,
     Settings,
@@ -47,6 +49,8 @@ ACTIONS_IN_MANAGEMENT = (
     "iam:CreateServiceLinkedRole", "organizations:RegisterDelegatedAdministrator",
 )  # fmt: skip
 CONTACTS = [{"name": each.name, "job_title": each.job_title, "email": each.email} for each in TEAM]
+KEY = "ab" * 32
+CONTACTS_WITH_KEY = {"contacts": CONTACTS, "key": KEY}
 
 
 type Side = FakeSide | EmbeddedSide
@@ -70,11 +74,12 @@ class FakeSide:
         self.stack_sets_access = fakes.FakeStackSetsAccess(self.world)
         self.kept_contacts = fakes.FakeContacts(self.world)
         self.reader = self.associations = fakes.FakeReader(self.world)
-        self.writer = self.units_writer = fakes.FakeWriter(self.world)
+        self.writer = self.units_writer = self.narrowing = self.triage_switch = fakes.FakeWriter(self.world)
         self.team = fakes.FakeTeam(self.world)
         self.member_roles = fakes.FakeTriageRoleWriter(self.world)
         self.triage_roles = fakes.FakeTriageRoles(self.world)
-        self.responders = fakes.FakeResponders(self.world)
+        self.responders = self.responders_with_key = fakes.FakeResponders(self.world)
+        self.calendars = fakes.FakeChangeCalendars(self.world)
         self.documents = fakes.FakeDocuments(self.world)
         self.stack_sets = self.stack_sets_writer = self.containment_roles = FakeStackSets(
             self.world, access=False, unreadable=set(self.world.accounts) - {MANAGEMENT}
@@ -117,7 +122,12 @@ class FakeSide:
         self.world.disabled_regions.add((account_id, region))
 
     def store_contacts(self, document: object) -> None:
-        self.world.contacts = TEAM if document == CONTACTS else errors.DesiredStateError("contacts[0].email: wrong")
+        is_usable = document in (CONTACTS, CONTACTS_WITH_KEY)
+        self.world.contacts = TEAM if is_usable else errors.DesiredStateError("contacts[0].email: wrong")
+        self.world.contacts_key = bytes.fromhex(KEY) if document == CONTACTS_WITH_KEY else None
+
+    def set_calendar(self, name: str, state: str) -> None:
+        self.world.calendars[name] = state
 
     def lose_half(self, account_ids: Sequence[str], how: str) -> None:  # noqa: ARG002 - either is Unknown here
         """Let the associations of about half of the accounts be "errors" or "missing"."""
@@ -168,24 +178,26 @@ class EmbeddedSide:
     def __init__(self, cloud: EmbeddedCloud) -> None:
         self.cloud = cloud
         self._is_denied = False
-        sign_up = self._wire("sign-up", SignUpSettings, wiring.build_sign_up)
+        sign_up = self._wire_writer("sign-up", SignUpSettings, wiring.build_sign_up)
         preflight = self._wire("preflight", PreflightSettings, wiring.build_preflight)
         self.survey, self.designated, self.trails = preflight.management, preflight.accounts, preflight.trails
         self.stack_sets_access, self.kept_contacts = preflight.stack_sets, preflight.contacts
-        scoping = self._wire("scoping", ScopingSettings, wiring.build_scoping)
-        contact_setup = self._wire("contact-setup", ContactSetupSettings, wiring.build_contact_setup)
+        scoping = self._wire_writer("scoping", ScopingSettings, wiring.build_scoping)
+        contact_setup = self._wire_writer("contact-setup", ContactSetupSettings, wiring.build_contact_setup)
         assess = self._wire("assess", AssessSettings, wiring.build_assess)
         self.delegations, self.units, self.accounts = sign_up.organizations, scoping.organizations, assess.organizations
         self.management = sign_up.management
         self.reader, self.writer = sign_up.reader, sign_up.writer
         self.units_writer, self.associations = scoping.writer, assess.reader
+        self.narrowing, self.triage_switch = scoping.narrowing, sign_up.narrowing
         assert isinstance(contact_setup.reader, TeamOfMembership)
         self.team = contact_setup.reader
-        self.member_roles = self._wire("member-repair", MemberRepairSettings, wiring.build_member_repair).roles
+        self.member_roles = self._wire_writer("member-repair", MemberRepairSettings, wiring.build_member_repair).roles
         self.triage_roles = assess.triage_roles
-        self.responders = sign_up.responders
+        self.responders, self.responders_with_key = sign_up.responders, contact_setup.responders
+        self.calendars = self._wire("plan", PlanSettings, wiring.build_planning).calendars
         self.documents = assess.documents
-        containment = self._wire("containment", ContainmentSettings, wiring.build_containment)
+        containment = self._wire_writer("containment", ContainmentSettings, wiring.build_containment)
         self.stack_sets, self.stack_sets_writer = containment.reader, containment.writer
         self.containment_roles = containment.roles
         for adapter in (self.units, self.accounts, self.associations):
@@ -197,6 +209,13 @@ class EmbeddedSide:
         environment, session = _deployed(self.cloud, function)
         with patch.dict(os.environ, environment), patch.object(wiring, "_session", lambda _: session):
             return build(settings.from_environment())
+
+    def _wire_writer[S: Settings, Step](
+        self, function: str, settings: type[S], build: Callable[[S, WritingRequest], Step]
+    ) -> Step:
+        """Wire a step that can write, outside of any run, so that no lease has to be held."""
+        request = WritingRequest(run="run-1", desired=DesiredReference(key="desired-state.json", version="1"))
+        return self._wire(function, settings, lambda found: build(found, request))
 
     def unit_id(self, *names: str) -> str:
         organization = self.cloud.world.organization
@@ -258,6 +277,9 @@ class EmbeddedSide:
         ssm: Any = self.cloud.client("ssm")
         ssm.put_parameter(Name="/muster/contacts", Value=json.dumps(document), Type="SecureString", Overwrite=True)
 
+    def set_calendar(self, name: str, state: str) -> None:
+        self.cloud.world.calendars[name] = state
+
     def lose_half(self, account_ids: Sequence[str], how: str) -> None:  # noqa: ARG002 - the service chooses which
         operation, partial = "BatchGetMemberAccountDetails", "missing" if how == "missing" else True
         self.cloud.set_faults([{"service": "security-ir", "operation": operation, "partial": partial, "rate": 1}])
@@ -308,4 +330,5 @@ def _deployed(cloud: EmbeddedCloud, function: str) -> tuple[dict[str, str], boto
         aws_session_token=assumed["AWS_SESSION_TOKEN"],
         region_name=HOME,
     )
-    return found["Environment"]["Variables"], session
+    # Lambda keeps texts alone; moto keeps a number of the template as it is.
+    return {name: str(value) for name, value in found["Environment"]["Variables"].items()}, session

@@ -21,7 +21,9 @@ from muster_local.organization_file import LONG_AGO
 from muster_local.server import EmbeddedCloud
 from tests.contract.port_worlds import (
     CONTACTS,
+    CONTACTS_WITH_KEY,
     EXAMPLE,
+    KEY,
     TEAM,
     EmbeddedSide,
     FakeSide,
@@ -343,6 +345,9 @@ USES: dict[str, Callable[[Side, str], object]] = {
     "triage": lambda side, member: side.writer.set_settings(member, name=None, enable_triage=True),
     "entire": lambda side, member: side.units_writer.cover_entire_organization(member),
     "add_units": lambda side, member: side.units_writer.add_units(member, [side.unit_id("Security")]),
+    "only_units": lambda side, member: side.narrowing.cover_only_units(member),
+    "remove_units": lambda side, member: side.narrowing.remove_units(member, [side.unit_id("Security")]),
+    "triage_off": lambda side, member: side.triage_switch.disable_triage(member),
     "replace_team": lambda side, member: side.team.replace_team(member, TEAM),
     "set_tags": lambda side, member: side.writer.set_tags(arn_of(member), {"a": "b"}),
 }
@@ -358,12 +363,17 @@ def test_membership_that_does_not_exist_is_absent_for_every_call(side: Side) -> 
 
 
 def test_membership_that_ended_is_read_and_no_longer_changed(side: Side) -> None:
-    membership_id = signed_up(side)
+    membership_id = signed_up(side, entire_organization=False)
+    side.units_writer.add_units(membership_id, [side.unit_id("Security")])
+    side.settle()
     side.cancel(membership_id)
 
     assert [row.status for row in side.reader.memberships(HOME)] == ["Cancelled"]
     assert side.reader.membership(membership_id).status == "Cancelled"
-    for name in ("associations", "name", "triage", "entire", "add_units", "replace_team"):
+    for name in (
+        "associations", "name", "triage", "entire", "add_units", "only_units", "remove_units", "triage_off",
+        "replace_team",
+    ):  # fmt: skip
         side.settle()
         with pytest.raises(errors.NotYetConsistentError):
             USES[name](side, membership_id)
@@ -508,6 +518,61 @@ def test_no_unit_one_that_does_not_exist_a_root_and_six_units_are_refused(side: 
         side.settle()
 
 
+def test_flag_is_cleared_and_the_units_stay(side: Side) -> None:
+    membership_id = signed_up(side, entire_organization=False)
+    unit = side.unit_id("Security")
+    side.units_writer.add_units(membership_id, [unit])
+    side.settle()
+    side.units_writer.cover_entire_organization(membership_id)
+    side.settle()
+    assert side.reader.membership(membership_id).covers_entire_organization is True
+
+    for _ in range(2):
+        side.narrowing.cover_only_units(membership_id)
+        side.settle()
+
+        found = side.reader.membership(membership_id)
+        assert (found.covers_entire_organization, found.unit_ids) == (False, frozenset({unit}))
+
+
+def test_units_are_removed_and_the_others_stay(side: Side) -> None:
+    membership_id = signed_up(side, entire_organization=False)
+    first, second, third = side.unit_id("Security"), side.unit_id("Workloads", "Prod"), side.unit_id("Sandbox")
+    side.units_writer.add_units(membership_id, [first, second, third])
+    side.settle()
+
+    side.narrowing.remove_units(membership_id, [first, third])
+    side.settle()
+
+    assert side.reader.membership(membership_id).unit_ids == {second}
+
+
+def test_no_unit_one_that_is_not_in_the_membership_and_six_are_not_removed(side: Side) -> None:
+    membership_id = signed_up(side, entire_organization=False)
+    unit = side.unit_id("Security")
+    side.units_writer.add_units(membership_id, [unit])
+    side.settle()
+
+    for unit_ids in ([], [side.unit_id("Workloads")], [unit, side.unit_id("Workloads")], [unit] * 6):
+        with pytest.raises(errors.RefusedError):
+            side.narrowing.remove_units(membership_id, unit_ids)
+        side.settle()
+    assert side.reader.membership(membership_id).unit_ids == {unit}
+
+
+def test_triage_is_switched_off_and_nothing_else(side: Side) -> None:
+    membership_id = signed_up(side)
+    before = side.reader.membership(membership_id)
+    assert before.triage_enabled is True
+
+    for _ in range(2):
+        side.triage_switch.disable_triage(membership_id)
+        side.settle()
+
+        found = side.reader.membership(membership_id)
+        assert (found.triage_enabled, found.name, found.covers_entire_organization) == (False, before.name, True)
+
+
 def test_associations_name_every_account_that_was_asked_for(side: Side) -> None:
     membership_id = signed_up(side)
     accounts = every_account(side)
@@ -621,6 +686,31 @@ def test_contacts_are_read_as_they_were_stored(side: Side) -> None:
     ]
 
 
+def test_contacts_are_read_with_the_key_of_their_digests_where_it_is_stored(side: Side) -> None:
+    with pytest.raises(errors.NotConfiguredError):
+        side.responders_with_key.contacts()
+
+    side.store_contacts(CONTACTS)
+    with pytest.raises(errors.DesiredStateError, match="key"):
+        side.responders_with_key.contacts()
+
+    side.store_contacts(CONTACTS_WITH_KEY)
+    found = side.responders_with_key.contacts()
+    assert [each.email for each in found.team] == [each.email for each in TEAM]
+    assert found.key == bytes.fromhex(KEY)
+    assert side.responders.team() == found.team
+    assert "person0" not in repr(found)
+
+
+def test_calendar_is_open_or_closed_and_one_that_nobody_made_is_absent(side: Side) -> None:
+    side.set_calendar("changes", "OPEN")
+    side.set_calendar("freeze", "CLOSED")
+
+    assert [side.calendars.state(each) for each in ("changes", "freeze")] == ["OPEN", "CLOSED"]
+    with pytest.raises(errors.AbsentError):
+        side.calendars.state("nowhere")
+
+
 def test_unusable_contacts_are_named_by_field_and_not_repeated(side: Side) -> None:
     side.store_contacts([{**CONTACTS[0], "email": "person0 at example"}, CONTACTS[1]])
 
@@ -632,13 +722,15 @@ def test_unusable_contacts_are_named_by_field_and_not_repeated(side: Side) -> No
 
 def test_documents_are_read_back_and_absent_ones_are_none(side: Side) -> None:
     assert side.documents.read("runs/r/none.json") is None
+    assert side.documents.read_text("runs/r/none.json") is None
 
     side.documents.write("runs/r/one.json", {"b": [1, "ä"], "a": None})
     side.documents.write_text("runs/r/report.txt", "text\n")
 
     assert side.documents.read("runs/r/one.json") == {"a": None, "b": [1, "ä"]}
     assert side.stored("runs/r/one.json") == '{"a":null,"b":[1,"ä"]}'
-    assert side.stored("runs/r/report.txt") == "text\n"
+    assert side.documents.read_text("runs/r/one.json") == side.stored("runs/r/one.json")
+    assert side.documents.read_text("runs/r/report.txt") == side.stored("runs/r/report.txt") == "text\n"
 
 
 # Every call of every port, as a name, the operation behind it, and how to make it once the organization is signed up.
@@ -688,11 +780,21 @@ CALLS: list[tuple[str, str, Callable[[Side, str], object]]] = [
         "security-ir:UpdateMembership",
         lambda side, member: side.units_writer.add_units(member, [side.unit_id("Security")]),
     ),
+    ("only_units", "security-ir:UpdateMembership", lambda s, member: s.narrowing.cover_only_units(member)),
+    (
+        "remove_units",
+        "security-ir:UpdateMembership",
+        lambda side, member: side.narrowing.remove_units(member, [side.unit_id("Security")]),
+    ),
+    ("triage_off", "security-ir:UpdateMembership", lambda s, member: s.triage_switch.disable_triage(member)),
     ("set_tags", "security-ir:TagResource", lambda side, member: side.writer.set_tags(arn_of(member), {"a": "b"})),
     ("team_in", "security-ir:GetMembership", lambda side, member: side.team.team_in(member)),
     ("replace_team", "security-ir:UpdateMembership", lambda side, member: side.team.replace_team(member, TEAM)),
     ("team", "ssm:GetParameter", lambda side, _: side.responders.team()),
+    ("contacts", "ssm:GetParameter", lambda side, _: side.responders_with_key.contacts()),
+    ("calendar", "ssm:GetCalendarState", lambda side, _: side.calendars.state("changes")),
     ("read", "s3:GetObject", lambda side, _: side.documents.read("runs/r/one.json")),
+    ("read_text", "s3:GetObject", lambda side, _: side.documents.read_text("runs/r/one.json")),
     ("write", "s3:PutObject", lambda side, _: side.documents.write("runs/r/one.json", {})),
     ("write_text", "s3:PutObject", lambda side, _: side.documents.write_text("runs/r/one.txt", "text")),
 ]

@@ -23,6 +23,7 @@ from muster.errors import (
     AbsentError,
     AlreadyThereError,
     DeniedError,
+    DesiredStateError,
     NotYetConsistentError,
     RefusedError,
     RegionNotEnabledError,
@@ -265,6 +266,8 @@ class FakeWriter:
             if not 1 <= len(unit_ids) <= MAX_UNITS_PER_UPDATE:
                 raise RefusedError(operation, self.account_id, "organizationalUnitsToRemove")
             found = _active(self, operation, membership_id).membership
+            if not set(unit_ids) <= found.unit_ids:
+                raise RefusedError(operation, self.account_id, "organizationalUnitsToRemove")
             self._update(membership_id, unit_ids=found.unit_ids - set(unit_ids))
 
     def disable_triage(self, membership_id: str) -> None:
@@ -348,7 +351,24 @@ class FakeResponders:
             return self.world.contacts
 
     def contacts(self) -> StoredContacts:
-        return StoredContacts(self.team(), b"a key of tests")
+        team = self.team()
+        if self.world.contacts_key is None:
+            raise DesiredStateError("the contacts have no key")
+        return StoredContacts(team, self.world.contacts_key)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeChangeCalendars:
+    """The change calendars of the world."""
+
+    world: World
+
+    def state(self, calendar: str) -> str:
+        operation = "ssm:GetCalendarState"
+        with self.world.call(operation, SECURITY, calendar):
+            if calendar not in self.world.calendars:
+                raise AbsentError(operation, SECURITY, f"no calendar {calendar}")
+            return self.world.calendars[calendar]
 
 
 @dataclass(frozen=True, slots=True)

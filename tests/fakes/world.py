@@ -102,6 +102,8 @@ class World:
     propagated: bool = True
     takes_units_beside_flag: bool = True
     contacts: IncidentResponseTeam | StoppedError = TEAM
+    contacts_key: bytes | None = b"a key of tests"
+    calendars: dict[str, str] = field(default_factory=dict)
     stack_sets_access: bool = True
     contacts_kind: str = "SecureString"
     trails: list[Trail] = field(default_factory=lambda: [TRAIL])

@@ -43,6 +43,8 @@ ABSENT = frozenset(
         "AccountNotFoundException", "StackSetNotFoundException", "ExecutionDoesNotExist",
         # A task that was waited for and is over.
         "TaskDoesNotExist", "TaskTimedOut",
+        # A change calendar, which is a document of Systems Manager.
+        "InvalidDocument",
     }
 )  # fmt: skip
 REGION_NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
