@@ -74,9 +74,9 @@ def having(world: World, *unit_ids: str, everything: bool = False) -> World:
     return world
 
 
-def scope_of(world: World) -> tuple[bool, frozenset[str]]:
+def scope_of(world: World) -> tuple[bool, set[str]]:
     found = world.memberships[0].membership
-    return found.covers_entire_organization, found.unit_ids
+    return found.covers_entire_organization, set(found.unit_ids)
 
 
 def wide(start: int, end: int) -> list[str]:
@@ -746,9 +746,9 @@ def test_scope_becomes_what_is_asked_for_and_nobody_in_it_is_without_coverage_me
             case ("entire", bool(value)):
                 covers = value
             case ("remove", *gone):
-                listed -= set(gone)
+                listed -= {str(each) for each in gone}
             case (*added,):
-                listed |= set(added) if not (covers and refuses) else set()
+                listed |= {str(each) for each in added} if not (covers and refuses) else set()
         was_covered = {each for each in asked if everything or each in present}
         assert (
             covers

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import boto3
 
@@ -253,7 +254,7 @@ def build_containment(settings: ContainmentSettings, request: WritingRequest) ->
 
 def build_lease(settings: LeaseSettings) -> Leasing:
     """Wire Lease."""
-    stepfunctions = _session(settings.region).client("stepfunctions", config=CONFIG)
+    stepfunctions = _client("stepfunctions", settings.region)
     return Leasing(_lease(settings), Executions(stepfunctions, settings.account_id))
 
 
@@ -264,12 +265,11 @@ def build_fence(settings: Settings, execution: str) -> WriteFence:
 
 def build_approval(settings: ApprovalSettings) -> Approval:
     """Wire Approval. It alone reads AWS's event history, and answers machines that wait."""
-    session = _session(settings.region)
-    stepfunctions = session.client("stepfunctions", config=CONFIG)
+    stepfunctions = _client("stepfunctions", settings.region)
     executions = f"arn:aws:states:{settings.region}:{settings.account_id}:execution:{settings.deployment}"
     return Approval(
-        documents=BucketConditionalDocuments(session.client("s3", config=CONFIG), settings.bucket, settings.account_id),
-        history=EventHistoryOfRegion(session.client("cloudtrail", config=CONFIG), settings.account_id),
+        documents=BucketConditionalDocuments(_client("s3", settings.region), settings.bucket, settings.account_id),
+        history=EventHistoryOfRegion(_client("cloudtrail", settings.region), settings.account_id),
         executions=ExecutionsWithInput(stepfunctions, settings.account_id),
         tokens=StepFunctionsTaskTokens(stepfunctions, settings.account_id),
         approvals_needed=lambda key, version: (
@@ -293,6 +293,12 @@ def _session(region: str) -> boto3.Session:
     return boto3.Session(region_name=region)
 
 
+@cache
+def _client(service: str, region: str) -> Any:  # noqa: ANN401 - any service
+    """Keep one client of the function's own role for the life of the process: to make one takes longer than a call."""
+    return _session(region).client(service, config=CONFIG)  # type: ignore[call-overload]
+
+
 def _clients(settings: Settings, request: WritingRequest | None = None) -> Clients:
     """Return the function's own clients. Those of a step that can write stand behind the fence of its run."""
     fence = None if request is None or request.execution is None else build_fence(settings, request.execution)
@@ -300,7 +306,7 @@ def _clients(settings: Settings, request: WritingRequest | None = None) -> Clien
 
 
 def _lease(settings: Settings) -> LeaseInBucket:
-    return LeaseInBucket(_session(settings.region).client("s3", config=CONFIG), settings.bucket, settings.account_id)
+    return LeaseInBucket(_client("s3", settings.region), settings.bucket, settings.account_id)
 
 
 def _responders(own: Clients, parameter: str) -> RespondersInParameterStore:
@@ -308,4 +314,4 @@ def _responders(own: Clients, parameter: str) -> RespondersInParameterStore:
 
 
 def _documents(settings: Settings) -> BucketDocuments:
-    return BucketDocuments(_session(settings.region).client("s3", config=CONFIG), settings.bucket, settings.account_id)
+    return BucketDocuments(_client("s3", settings.region), settings.bucket, settings.account_id)
