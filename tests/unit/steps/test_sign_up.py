@@ -565,6 +565,52 @@ class TestSearch:
             sign_up(world, last_attempt=True)
 
 
+class TestKnownMembership:
+    """The membership that the run has found before is looked for at home alone, as long as it is there."""
+
+    def known(self, world: World, membership_id: str) -> tuple[SignUpOutcome, list[Remediation]]:
+        gate = Looking()
+        outcome = sign_up_step(world).apply(desired_state(), gate, attempt=1, last_attempt=False, known=membership_id)
+        return outcome, gate.proposed
+
+    def test_no_other_region_is_looked_into_while_it_is_there(self, world: World) -> None:
+        signed_up(world).add_membership(name="other")
+
+        outcome, proposed = self.known(world, "m-0123456789ab")
+
+        searched = [(call.account_id, call.detail) for call in world.calls if call.operation == LIST]
+        assert searched == [(SECURITY, HOME_REGION)]
+        assert outcome.membership_id == "m-0123456789ab"
+        assert proposed == look(world)
+
+    def test_every_region_is_looked_into_when_it_has_ended(self, world: World) -> None:
+        adopted(world)
+        world.memberships[0].membership = replace(world.memberships[0].membership, status="Cancelled")
+
+        outcome, proposed = self.known(world, "m-0123456789ab")
+
+        assert (outcome.membership_id, [each.resource for each in proposed]) == (None, [HOME])
+        assert world.count(LIST) > 2 * len(SUPPORTED_REGIONS)
+
+    def test_membership_that_took_its_place_is_adopted_after_a_look_everywhere(self, world: World) -> None:
+        outcome, _ = self.known(adopted(world), "m-before000000")
+
+        assert outcome.membership_id == "m-0123456789ab"
+        assert world.count(LIST) > 2 * len(SUPPORTED_REGIONS)
+
+    def test_home_that_may_not_be_read_is_waited_for_and_no_second_membership_is_proposed(self, world: World) -> None:
+        world.fail(LIST, denied, account=SECURITY, detail=HOME_REGION)
+
+        outcome, proposed = self.known(adopted(world), "m-0123456789ab")
+
+        assert (outcome.membership_id, proposed, outcome.waiting_for) == (
+            None, [], "account 222222222222 to be let into eu-west-1 (attempt 1)"
+        )  # fmt: skip
+        assert (MANAGEMENT, HOME_REGION) in {
+            (call.account_id, call.detail) for call in world.calls if call.operation == LIST
+        }
+
+
 class TestManagementAccess:
     def test_read_access_hands_off_every_write_with_its_command(self, world: World) -> None:
         for operation in (ENABLE, CREATE_ROLE, REGISTER):
