@@ -37,6 +37,21 @@ _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """Finds the backend of a host once: moto reads its own folder for that with every request, under a lock."""
+
+    def __init__(self, create_app: Callable[..., Any]) -> None:
+        """Begin without any host."""
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return what moto found for the host, or None."""
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
 class EmbeddedCloud:
     """A cloud that lives as long as it is not stopped. One at a time in a process: moto's state is the process's."""
 
@@ -83,7 +98,7 @@ class EmbeddedCloud:
         self._is_resetting = False
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._middleware = Middleware(
-            application=DomainDispatcherApplication(create_backend_app),
+            application=_Dispatcher(create_backend_app),
             surroundings=_World(self),
             control=control.Control(self).answer,
             kill_function=lambda key: self._host is not None and self._host.kill(key),

@@ -1,5 +1,6 @@
 """An operator who drives the embedded cloud by AWS APIs, with the console's own push."""
 
+import itertools
 import json
 import threading
 from dataclasses import dataclass
@@ -105,8 +106,10 @@ class Operator:
         """Wait for an execution to end, or to wait for an approval."""
         machines = self.client("stepfunctions")
         pause = threading.Event()
-        while (found := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            if self._waits_for_answer(arn):
+        for look in itertools.count():
+            found = machines.describe_execution(executionArn=arn)
+            # Whether it waits for people takes more calls to see, so that is looked at less often.
+            if found["status"] != "RUNNING" or (look % 10 == 9 and self._waits_for_answer(arn)):
                 break
             pause.wait(0.02)
         pages = machines.get_paginator("get_execution_history").paginate(executionArn=arn)
