@@ -178,7 +178,7 @@ def test_what_somebody_else_writes_meanwhile_stops_the_run_and_the_next_one_adds
     run = operator.onboard()
 
     assert (stopped.error, written) == ("WorldMovedError", [])
-    assert run.outcome == "Covered"
+    assert run.status == "SUCCEEDED", run.cause
     assert sorted(addresses(operator, membership)) == sorted(person["email"] for person in (ADA, BEN, EVE, IDA))
 
 

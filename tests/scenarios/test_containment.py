@@ -184,8 +184,8 @@ def test_mode_that_asks_names_what_it_would_do(fresh: Cloud) -> None:
 
     run = contain(operator, more={"mode": "propose"})
 
-    (handoff,) = run.output["handoffs"]
-    assert "create StackSet SIR-Containment-Roles in us-east-1" in handoff["what"]
+    assert run.outcome == "Asks"
+    assert "create StackSet SIR-Containment-Roles in us-east-1" in operator.messages()[-1]
     assert writes(operator) == []
 
 
@@ -254,7 +254,8 @@ def test_operation_that_does_not_end_in_time_leaves_the_run_unsettled_and_the_ne
         last = operator.onboard()
         operator.cloud.world.clock.advance(120)
 
-    assert first.outcome == "NotSettled"
+    assert first.outcome == "NeedsAttention"
+    assert "the next run looks again" in operator.text(first.output["report"]["text_key"])
     assert last.outcome == "Covered"
     assert Counter(writes(operator)) == {
         "ActivateOrganizationsAccess": 1, "CreateStackSet": 1, "CreateStackInstances": 1
