@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-
 from typing import Any
 
 import pytest
@@ -330,7 +329,12 @@ CHANGES = ("name", "job_title", "email", "preferences")
 @given(found=FOUND, place=st.integers(0, 9), field=st.sampled_from(CHANGES))
 def test_whatever_changes_in_anybody_is_another_ground(found: IncidentResponseTeam, place: int, field: str) -> None:
     person_, index = found[place % len(found)], place % len(found)
-    values: dict[str, Any] = {"name": "Somebody Else", "job_title": "Chief", "email": "else@example.com", "preferences": CREATED}
+    values: dict[str, Any] = {
+        "name": "Somebody Else",
+        "job_title": "Chief",
+        "email": "else@example.com",
+        "preferences": CREATED,
+    }
     changed = replace(person_, **{field: values[field]})
     other = (*found[:index], changed, *found[index + 1 :])
     newcomer = [IncidentResponder("New Canary", "Lead", "new.canary@example.com"), *found[: MAX_TEAM - 1]]

@@ -209,7 +209,9 @@ def test_stored_contacts_of_another_form_are_refused(text: str) -> None:
 def _people_of(size: int) -> list[dict[str, Any]]:
     """Return ten people who take so many bytes as they are stored with a key."""
     wide = {"job_title": "分" * 50, "notify": list(COMMUNICATION_PREFERENCES[:-1])}
-    people: list[dict[str, Any]] = [{**wide, "name": f"{n}" + "分" * 49, "email": "e" * 230 + f"{n}@x.org"} for n in range(8)]
+    people: list[dict[str, Any]] = [
+        {**wide, "name": f"{n}" + "分" * 49, "email": "e" * 230 + f"{n}@x.org"} for n in range(8)
+    ]
     people += [{"name": f"Person {n}", "job_title": "Analyst", "email": "e" * 20 + f"{n}@x.org"} for n in range(2)]
     stored = stored_contacts(parse(_smallest(contacts=people)).contacts_json, "0f" * 32)
     people[-1]["email"] = "x" * (size - len(stored.encode())) + people[-1]["email"]

@@ -40,9 +40,7 @@ class MembershipsEverywhere:
             if management_account_id != self.home.account_id:
                 self.from_management[region] = self._look_from(self.management.memberships, region)
 
-    def find(
-        self, management_account_id: str, known: str | None
-    ) -> MembershipFound | NoMembership | MembershipUnclear:
+    def find(self, management_account_id: str, known: str | None) -> MembershipFound | NoMembership | MembershipUnclear:
         """Look, and decide. A membership that was found before and is still the one at home needs no look elsewhere.
 
         Raises as ``judge_or_retry`` does.
