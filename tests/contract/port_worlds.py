@@ -207,6 +207,8 @@ class EmbeddedSide:
 
     def _wire[S: Settings, Step](self, function: str, settings: type[S], build: Callable[[S], Step]) -> Step:
         environment, session = _deployed(self.cloud, function)
+        # Each function has a process of its own, and keeps its clients in it.
+        wiring._client.cache_clear()
         with patch.dict(os.environ, environment), patch.object(wiring, "_session", lambda _: session):
             return build(settings.from_environment())
 
