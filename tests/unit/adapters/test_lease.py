@@ -55,7 +55,7 @@ def body(text: str) -> StreamingBody:
 
 
 def test_lease_is_read_with_its_tag(service: Stubber, bucket: LeaseInBucket) -> None:
-    service.add_response("get_object", {"Body": body(TEXT), "ETag": '"a"'}, PLACE)
+    service.add_response("get_object", {"Body": body(TEXT), "ETag": '"a"', "VersionId": "v1"}, PLACE)
 
     assert bucket.read() == (LEASE, '"a"')
 
@@ -73,7 +73,7 @@ def test_no_object_is_no_lease_and_a_denial_is_not(service: Stubber, bucket: Lea
 def test_object_that_is_no_lease_is_refused_with_the_command_that_removes_it(
     service: Stubber, bucket: LeaseInBucket, text: str
 ) -> None:
-    service.add_response("get_object", {"Body": body(text), "ETag": '"a"'}, PLACE)
+    service.add_response("get_object", {"Body": body(text), "ETag": '"a"', "VersionId": "v1"}, PLACE)
 
     with pytest.raises(RefusedError, match=r"no lease.*`aws s3 rm s3://muster-state/lease.json`"):
         bucket.read()

@@ -57,10 +57,14 @@ PLAN = Plan(
 
 
 class TestPlan:
-    def test_a_plan_says_what_a_person_has_to_approve_and_what_takes_protection_away(self) -> None:
-        assert PLAN.needs_approval == (REMOVE,)
+    def test_a_plan_says_what_people_are_asked_for_and_what_takes_protection_away(self) -> None:
+        assert PLAN.asked == (REMOVE,)
         assert PLAN.reductions == (REMOVE,)
-        assert replace(PLAN, remediations=()).needs_approval == replace(PLAN, remediations=()).reductions == ()
+        assert replace(PLAN, remediations=()).asked == replace(PLAN, remediations=()).reductions == ()
+
+    def test_what_waits_is_no_part_of_the_question(self) -> None:
+        waiting = replace(REMOVE, held="the automation is frozen")
+        assert replace(PLAN, remediations=(waiting,)).asked == ()
 
     def test_a_planned_write_has_the_id_of_its_write_and_concerns_nobody_unless_it_says_so(self) -> None:
         planned = PlannedRemediation(ADD.remediation)

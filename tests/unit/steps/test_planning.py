@@ -396,6 +396,20 @@ class TestApproved:
 
         assert bench.plan(2, approved=asked.plan).verdict == "ask"
 
+    def test_what_was_held_when_people_were_asked_is_asked_for_anew(self, bench: Bench) -> None:
+        bench.desired = replace(bench.desired, mode=Mode.PROPOSE)
+        documents = FakeDocuments(bench.world)
+        documents.write(FREEZE_KEY, freeze_to_document(Freeze(START + timedelta(hours=1), "case 42")))
+        bench.propose(UNIT, REMOVAL)
+        asked = bench.plan()
+        approve(bench.world, asked.plan)
+        documents.write(FREEZE_KEY, freeze_to_document(Freeze(START, "case 42")))
+        bench.propose(REMOVAL, number=2)
+
+        outcome = bench.plan(2, approved=asked.plan)
+
+        assert (asked.verdict, outcome.verdict) == ("ask", "ask")
+
     @pytest.mark.parametrize("state", [each for each in RequestState if each is not RequestState.APPROVED])
     def test_an_approval_that_the_request_does_not_show_counts_for_nothing(
         self, bench: Bench, state: RequestState
@@ -451,6 +465,20 @@ class TestPinned:
 
         assert (outcome.verdict, outcome.plan) == ("ask", pinned)
         assert pinned[:12] in outcome.handoffs[0].what
+
+    def test_what_was_held_in_the_named_plan_is_asked_for_in_the_name_of_another(self, bench: Bench) -> None:
+        documents = FakeDocuments(bench.world)
+        documents.write(FREEZE_KEY, freeze_to_document(Freeze(START + timedelta(hours=1), "case 42")))
+        bench.propose(REMOVAL)
+        pinned = bench.plan(applies=False).plan
+        documents.write(FREEZE_KEY, freeze_to_document(Freeze(START, "case 42")))
+        bench.propose(REMOVAL, number=2)
+
+        outcome = bench.plan(2, pinned=pinned)
+
+        assert outcome.verdict == "ask"
+        assert outcome.plan != pinned
+        assert [each.remediation for each in bench.stored(outcome.plan).plan.asked] == [REMOVAL]
 
     def test_when_a_plan_is_done_what_else_there_is_to_do_is_told(self, bench: Bench) -> None:
         bench.propose(NAME)

@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from muster.adapters.conditional_documents import BucketConditionalDocuments
 from muster.adapters.translate import translated
 from muster.domain.lease import Lease, lease_from_document, lease_to_document
-from muster.errors import AbsentError, AlreadyThereError, RefusedError
+from muster.errors import AbsentError, RefusedError
 from muster.lease_ports import ExecutionReader, LeaseStore
 
 if TYPE_CHECKING:
@@ -24,16 +25,17 @@ class LeaseInBucket(LeaseStore):
     bucket: str
     account_id: str
 
+    @property
+    def _documents(self) -> BucketConditionalDocuments:
+        return BucketConditionalDocuments(self.s3, self.bucket, self.account_id)
+
     def read(self) -> tuple[Lease, str] | None:
         """Read the newest version; S3 answers with what was written last."""
-        try:
-            with translated("s3:GetObject", self.account_id):
-                answer = self.s3.get_object(Bucket=self.bucket, Key=LEASE_KEY)
-                text = answer["Body"].read()
-        except AbsentError:
+        found = self._documents.read(LEASE_KEY)
+        if found is None:
             return None
         try:
-            return lease_from_document(json.loads(text)), answer["ETag"]
+            return lease_from_document(json.loads(found.body)), found.tag
         except ValueError as error:
             raise RefusedError(
                 "s3:GetObject",
@@ -43,21 +45,9 @@ class LeaseInBucket(LeaseStore):
             ) from None
 
     def write(self, lease: Lease, tag: str | None) -> str:
-        """Write if nobody else did since it was read. A lease that was deleted meanwhile is overtaken as well."""
-        body = json.dumps(lease_to_document(lease), sort_keys=True, separators=(",", ":")).encode()
-        try:
-            with translated("s3:PutObject", self.account_id):
-                if tag is None:
-                    answer = self.s3.put_object(
-                        Bucket=self.bucket, Key=LEASE_KEY, Body=body, ContentType="application/json", IfNoneMatch="*"
-                    )
-                else:
-                    answer = self.s3.put_object(
-                        Bucket=self.bucket, Key=LEASE_KEY, Body=body, ContentType="application/json", IfMatch=tag
-                    )
-        except AbsentError as error:
-            raise AlreadyThereError(error.operation, error.account_id, error.said) from None
-        return answer["ETag"]
+        """Write if nobody else did since it was read."""
+        body = json.dumps(lease_to_document(lease), sort_keys=True, separators=(",", ":"))
+        return self._documents.replace(LEASE_KEY, body, tag)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class ApprovalTexts:
 
 def write_texts(request: ApprovalRequest, plan: Plan) -> ApprovalTexts:
     """Return the messages about a request."""
-    asked = tuple(each for each in plan.needs_approval if each.held is None)
+    asked = plan.asked
     held = len(plan.remediations) - len(asked)
     reductions = tuple(each for each in asked if each.remediation.kind.reduces_protection)
     others = tuple(each for each in asked if not each.remediation.kind.reduces_protection)

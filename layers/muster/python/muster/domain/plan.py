@@ -74,9 +74,9 @@ class Plan:
     left: tuple[LeftStep, ...] = ()
 
     @property
-    def needs_approval(self) -> tuple[PlannedRemediation, ...]:
-        """The writes that a person has to approve."""
-        return tuple(each for each in self.remediations if each.approval)
+    def asked(self) -> tuple[PlannedRemediation, ...]:
+        """The writes that people are asked for: what waits for something else is no part of the question."""
+        return tuple(each for each in self.remediations if each.approval and each.held is None)
 
     @property
     def reductions(self) -> tuple[PlannedRemediation, ...]:

@@ -106,7 +106,7 @@ class Planning:
             size=None if assessment is None else len(assessment["accounts"]),
             freeze=self._freeze(),
             window=self._window(desired),
-            sanctioned=_ids(agreed.get(approved or "")),
+            sanctioned=_ids(agreed[approved].plan.asked) if approved else frozenset(),
             done=frozenset(before.ids),
             touched=frozenset(before.accounts),
             units=before.units,
@@ -127,7 +127,7 @@ class Planning:
             raise WorldMovedError(
                 f"the world moved since the plan was made, so it goes no further. {differences}. {AGAIN}"
             )
-        only = _ids(agreed[pinned]) if pinned else None
+        only = _ids(agreed[pinned].plan.remediations) if pinned else None
         decision = decide(plan, done=done, applies=applies, only=only)
         if pinned and decision.verdict is Verdict.NOTHING:
             # What else there is to do is told, and is another plan's.
@@ -138,7 +138,10 @@ class Planning:
                 decision = replace(decision, grant=first)
                 before.begun = describe_wave(number, first, concerned)
                 self.documents.write(_coverage_key(run, number), coverage_of(assessment))
-        return self._conclude(sealed, decision, desired, before, concerned, asked=pinned or sealed.sha256)
+        # People are asked in the name of the plan that a person named, as long as it asks for all of that.
+        is_named = pinned and _ids(decision.grant) <= _ids(agreed[pinned].plan.asked)
+        asked = pinned if pinned and is_named else sealed.sha256
+        return self._conclude(sealed, decision, desired, before, concerned, asked=asked)
 
     def _conclude(
         self,
@@ -264,8 +267,8 @@ def _granted_key(run: str) -> str:
     return f"runs/{run}/granted.json"
 
 
-def _ids(agreed: SealedPlan | None) -> frozenset[str]:
-    return frozenset() if agreed is None else frozenset(each.id for each in agreed.plan.remediations)
+def _ids(planned: Iterable[PlannedRemediation]) -> frozenset[str]:
+    return frozenset(each.id for each in planned)
 
 
 def _note(plan: Plan, done: frozenset[str]) -> tuple[Notice, ...]:
