@@ -62,20 +62,21 @@ def apply(world: World, granted: Iterable[Remediation]) -> tuple[ContactSetupOut
 
 @dataclass(slots=True)
 class Busy:
-    """A team that somebody else edits after each of the next readings."""
+    """A team that somebody else edits after each of the next readings, or that is unknown then."""
 
     world: World
-    edits: list[IncidentResponseTeam]
+    edits: list[IncidentResponseTeam | Unknown]
 
     def team_in(self, membership_id: str) -> TeamInMembership:
         found = FakeTeam(self.world).team_in(membership_id)
         if self.edits:
-            self.world.memberships[0].team = Known(self.edits.pop(0))
+            edit = self.edits.pop(0)
+            self.world.memberships[0].team = edit if isinstance(edit, Unknown) else Known(edit)
         return found
 
 
-def busy(world: World, edits: list[IncidentResponseTeam], gate: Gate) -> ContactSetupOutcome:
-    step = ContactSetup(FakeResponders(world), Busy(world, edits), FakeTeam(world), Home(SECURITY, HOME_REGION))
+def busy(world: World, edits: Sequence[IncidentResponseTeam | Unknown], gate: Gate) -> ContactSetupOutcome:
+    step = ContactSetup(FakeResponders(world), Busy(world, list(edits)), FakeTeam(world), Home(SECURITY, HOME_REGION))
     return step.apply(gate, membership_id="m-0123456789ab")
 
 
@@ -238,6 +239,15 @@ def test_team_that_the_answer_lacks_is_unknown_and_not_written(world: World) -> 
     world.memberships[0].team = Unknown("the answer lacks the team")
 
     outcome = set_up_contacts(world)
+
+    assert [notice.subject for notice in outcome.notices] == ["the membership's team is unknown"]
+    assert world.writes == []
+
+
+def test_team_that_is_unknown_right_before_the_write_is_not_written(world: World) -> None:
+    world.contacts = TEAM
+
+    outcome = busy(world, [Unknown("the answer lacks the team")], Automatic(desired_state()))
 
     assert [notice.subject for notice in outcome.notices] == ["the membership's team is unknown"]
     assert world.writes == []
