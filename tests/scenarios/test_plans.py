@@ -268,6 +268,25 @@ class TestNarrowing:
         assert "nobody below" in message
         assert run.outcome == "Covered"
 
+    def test_units_are_added_though_the_function_died_right_after_the_clearing(self, operator: Operator) -> None:
+        operator.cloud.world.switches.set("units_with_entire_organization", "ValidationException")
+        membership_id = covered(operator, scope={"units": ["Workloads/Prod"]})
+        arn = operator.start(person=ADA)
+        operator.finish(arn)
+        operator.cloud.set_faults(
+            [{"service": "security-ir", "operation": "UpdateMembership", "kill_function": True, "times": 1}]
+        )
+
+        operator.answer("approve", person=BEN)
+        run = operator.finish(arn)
+
+        assert operator.cloud.faults.as_list()[0]["hits"] == 1
+        assert run.outcome == "Covered", run.cause
+        assert membership(operator, membership_id)["membershipAccountsConfigurations"] == {
+            "coverEntireOrganization": False,
+            "organizationalUnits": [operator.unit_id("Workloads", "Prod")],
+        }
+
     def test_unit_that_nobody_asked_for_is_removed_when_people_approve(self, operator: Operator) -> None:
         membership_id = operator.sign_up_by_hand()
         workloads, security = operator.unit_id("Workloads"), operator.unit_id("Security")
