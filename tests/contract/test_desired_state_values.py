@@ -51,6 +51,7 @@ containment:
   existing: stop
   preference: ApprovalRequired
   overrides: {"444444444444": ContainConfirmed}
+  attest_every_days: 180
 exceptions:
   - {account: "333333333333", owner: platform-team, reason: is being closed, until: 2027-03-31}
   - {unit: ou-ab12-22222222, owner: platform-team, reason: sandboxes, until: 2027-03-31}
@@ -1043,6 +1044,21 @@ TABLE: list[tuple[str, str | None, str]] = [
             "containment.overrides.333333333333: is empty, not one of the possible words. Write ApprovalRequired,"
             " ContainConfirmed or ContainSuspected."
         ),
+    ),
+    (
+        "containment.attest_every_days",
+        "29",
+        "containment.attest_every_days: is less than 30. Write a whole number of days from 30 to 400.",
+    ),
+    (
+        "containment.attest_every_days",
+        "401",
+        "containment.attest_every_days: is more than 400. Write a whole number of days from 30 to 400.",
+    ),
+    (
+        "containment.attest_every_days",
+        "half a year",
+        "containment.attest_every_days: is text, not a whole number. Write a whole number of days from 30 to 400.",
     ),
     (
         "exceptions",

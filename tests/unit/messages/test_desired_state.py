@@ -48,7 +48,7 @@ def test_what_may_be_left_out_has_the_defaults_of_the_domain() -> None:
 def test_the_stored_document_is_canonical_and_has_every_default_and_no_person() -> None:
     assert parse(_smallest()).desired_state_json == (
         '{"approvals":1,"automatic":[],'
-        '"containment":{"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired",'
+        '"containment":{"attest_every_days":180,"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired",'
         '"roles":"verify","stack_set":{"name":"SIR-Containment-Roles","region":"us-east-1"}},'
         '"exceptions":[],'
         '"guardrails":{"inventory_drop":0.1,"max_accounts":25,"max_share":0.05,"max_units":10},'
@@ -70,7 +70,7 @@ def test_everything_that_can_be_said_reaches_the_domain() -> None:
         automatic=["add_unit"],
         scope={"units": ["Workloads/Prod", "ou-ab12-11111111", "Sandbox"]},
         proactive_response=False,
-        containment={"overrides": {"333333333333": "ContainSuspected"}},
+        containment={"overrides": {"333333333333": "ContainSuspected"}, "attest_every_days": 30},
         exceptions=[
             {"account": "333333333333", "owner": "platform", "reason": "closing", "until": "2027-03-31"},
             {"unit": "ou-ab12-22222222", "owner": "platform", "reason": "sandbox", "until": "2028-02-29"},
@@ -92,6 +92,7 @@ def test_everything_that_can_be_said_reaches_the_domain() -> None:
     )
     assert not desired.proactive_response
     assert desired.containment.overrides == (("333333333333", ContainmentPreference.CONTAIN_SUSPECTED),)
+    assert desired.containment.attest_every_days == 30
     assert desired.exceptions == (
         CoverageException("333333333333", "platform", "closing", date(2027, 3, 31)),
         CoverageException("ou-ab12-22222222", "platform", "sandbox", date(2028, 2, 29)),

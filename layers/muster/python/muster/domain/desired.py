@@ -79,6 +79,7 @@ class DesiredContainment:
     """Containment roles and preference; ``overrides`` maps account ids to their own preference.
 
     The roles are for every account under the root, or only for those below ``canary_unit`` (an id) while it is set.
+    What people attested of the preference is asked for again after ``attest_every_days``.
     """
 
     roles: ContainmentRoles = ContainmentRoles.VERIFY
@@ -88,6 +89,7 @@ class DesiredContainment:
     existing: ExistingRoles = ExistingRoles.STOP
     preference: ContainmentPreference = ContainmentPreference.APPROVAL_REQUIRED
     overrides: tuple[tuple[str, ContainmentPreference], ...] = ()
+    attest_every_days: int = 180
 
 
 @dataclass(frozen=True, slots=True)

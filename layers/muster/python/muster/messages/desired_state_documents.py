@@ -47,6 +47,7 @@ from muster.messages.desired_state_values import (
     UNIT_ID,
     AccountId,
     Approvals,
+    AttestationDays,
     ChangeCalendar,
     Choice,
     Count,
@@ -195,6 +196,9 @@ class ContainmentDocument(_Document):
     overrides: dict[AccountId, ContainmentPreference] = Field(
         default_factory=dict, description="Preference of single accounts, by account id."
     )
+    attest_every_days: AttestationDays = Field(
+        default=180, description="After how many days a person has to attest the preference again: 30 to 400."
+    )
 
     def to_domain(self) -> DesiredContainment:
         """Return it in the domain's words."""
@@ -206,6 +210,7 @@ class ContainmentDocument(_Document):
             existing=self.existing,
             preference=self.preference,
             overrides=tuple(sorted(self.overrides.items())),
+            attest_every_days=self.attest_every_days,
         )
 
 

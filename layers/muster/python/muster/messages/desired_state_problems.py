@@ -79,6 +79,7 @@ REMEDIES: Final[dict[str, str]] = {
     "containment.preference": "Write ApprovalRequired, ContainConfirmed or ContainSuspected.",
     "containment.overrides": 'Write account ids in quotes, each with a preference: "123456789012": ContainConfirmed.',
     "containment.overrides.*": "Write ApprovalRequired, ContainConfirmed or ContainSuspected.",
+    "containment.attest_every_days": "Write a whole number of days from 30 to 400.",
     "exceptions": "Write a list of up to 1,000 exceptions, each with account or unit, owner, reason and until.",
     "exceptions[]": "Write account or unit, and owner, reason and until.",
     "exceptions[].account": _QUOTED_ACCOUNT,

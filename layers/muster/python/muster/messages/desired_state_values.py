@@ -164,6 +164,7 @@ type ChangeCalendar = Annotated[
     str, Field(strict=True), AfterValidator(_change_calendar), shown_pattern(_CHANGE_CALENDAR)
 ]
 type Approvals = Annotated[int, Field(strict=True, ge=1, le=2)]
+type AttestationDays = Annotated[int, Field(strict=True, ge=30, le=400)]
 type TagKey = Annotated[str, Field(strict=True, min_length=1, max_length=128), AfterValidator(_tag_key)]
 type TagValue = Annotated[str, Field(strict=True, max_length=256)]
 type Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
