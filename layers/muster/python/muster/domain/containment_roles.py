@@ -46,8 +46,8 @@ _START_AUTOMATION = "ssm:startautomationexecution"
 class RoleDocument:
     """One role as it was read.
 
-    ``inline`` maps policy names to documents, ``attached`` ARNs to what could be read of the policy's document; None
-    where it need not be read, which holds for pinned ones and AWSDenyAll. ``boundary`` is an ARN.
+    ``inline`` maps policy names to documents, ``attached`` ARNs to what could be read of the policy's document, or to
+    None for AWS's policies that are known by their names: SecurityAudit and AWSDenyAll. ``boundary`` is an ARN.
     """
 
     name: str
@@ -145,19 +145,19 @@ def examine(account_id: str, found: RolesFound, pinned: PinnedRoles) -> Observed
 
 def remedy_for(defect: Defect, account_id: str) -> str:
     """Return what a person does about it; where a command of the AWS CLI does it, that command."""
-    match defect.kind:
-        case DefectKind.ROLE_MISSING:
+    match defect:
+        case Defect(kind=DefectKind.ROLE_MISSING):
             return (
                 "let the StackSet of the containment roles create the account's instance; where it has one, delete "
                 f"that instance first. {_IN_MANAGEMENT}"
             )
-        case DefectKind.OLD_GENERATION:
+        case Defect(kind=DefectKind.OLD_GENERATION):
             return f"give the StackSet, or the stack that made the roles, the template {_TEMPLATE}. {_IN_MANAGEMENT}"
-        case DefectKind.INLINE_DENY:
-            return _in_account(account_id, "delete-role-policy", defect.role, "--policy-name", defect.policy)
-        case DefectKind.ATTACHED_DENY:
-            return _in_account(account_id, "detach-role-policy", defect.role, "--policy-arn", defect.policy)
-        case DefectKind.BOUNDARY:
+        case Defect(kind=DefectKind.INLINE_DENY, policy=str(name)):
+            return _in_account(account_id, "delete-role-policy", defect.role, "--policy-name", name)
+        case Defect(kind=DefectKind.ATTACHED_DENY, policy=str(arn)):
+            return _in_account(account_id, "detach-role-policy", defect.role, "--policy-arn", arn)
+        case Defect(kind=DefectKind.BOUNDARY):
             return _in_account(account_id, "delete-role-permissions-boundary", defect.role)
         case _:
             return f"let the StackSet of the containment roles write the role as {_TEMPLATE} has it. {_IN_MANAGEMENT}"
@@ -167,8 +167,8 @@ _TEMPLATE = "stacks/containment-roles.yaml"
 _IN_MANAGEMENT = f"In the management account, which StackSets leave out, a plain stack of {_TEMPLATE} does it"
 
 
-def _in_account(account_id: str, operation: str, role: str, *more: str | None) -> str:
-    command = shlex.join(("aws", "iam", operation, "--role-name", role, *filter(None, more)))
+def _in_account(account_id: str, operation: str, role: str, *more: str) -> str:
+    command = shlex.join(("aws", "iam", operation, "--role-name", role, *more))
     return f"as an administrator of {account_id}: {command}"
 
 
@@ -236,7 +236,7 @@ def _find_deny(arn: str, document: Observed[PolicyDocument] | None) -> Observed[
         return Known(f"the policy {arn}, which is attached, denies everything")
     match document:
         case None:
-            return Unknown("it was not read")
+            return None
         case Unknown():
             return document
         case Known(value):

@@ -142,9 +142,9 @@ def name_value(value: str) -> str:
 
 def _read_version(document: PolicyDocument) -> str:
     if not isinstance(document, Mapping):
-        raise PolicyFormError("the policy", "is no JSON object")
+        raise PolicyFormError("the document", "is no JSON object")
     if unknown := document.keys() - _DOCUMENT_ELEMENTS:
-        raise PolicyFormError("the policy", f"has unknown elements: {len(unknown)}")
+        raise PolicyFormError("the document", f"has unknown elements: {len(unknown)}")
     version = document.get("Version", FIRST_VERSION)
     if version not in (CURRENT_VERSION, FIRST_VERSION):
         raise PolicyFormError("Version", f"is neither {CURRENT_VERSION} nor {FIRST_VERSION}")
@@ -153,7 +153,7 @@ def _read_version(document: PolicyDocument) -> str:
 
 def _read_statements(document: PolicyDocument) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not isinstance(document, Mapping) or "Statement" not in document:
-        raise PolicyFormError("the policy", "has no Statement")
+        raise PolicyFormError("the document", "has no Statement")
     found = document["Statement"]
     statements = found if isinstance(found, list) else [found]
     for number, statement in enumerate(statements, start=1):
