@@ -162,6 +162,7 @@ def _show_roles(out: Console, found: ReportedContainment, stack: Stack) -> None:
     """Print what the accounts have of the containment roles, apart from their coverage."""
     if not found.counts:
         return
+    plain(out, f"{'Containment':<11} {in_words(found.readiness) if found.readiness else 'roles were not read'}")
     plain(out, f"{'Roles':<11} {in_words(found.counts)}")
     need = found.accounts_that_need_a_person
     if need.total:

@@ -20,14 +20,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the StackSet of the containment roles one write nearer, and say what each account has of them."""
     request = ContainmentRequest.model_validate(event)
     settings = ContainmentSettings.from_environment()
+    desired = read_desired(settings, request.desired)
     with open_gate(settings, request) as gate:
-        outcome = build_containment(settings, request).apply(
-            read_desired(settings, request.desired),
+        outcome = build_containment(settings, request, ec2_triage=desired.containment.ec2_triage).apply(
+            desired,
             gate,
             run=request.run,
             at=request.at,
             assessment_key=request.assessment_key,
             last_attempt=request.last_attempt,
+            suspects=frozenset(request.suspects),
         )
     metrics.add_metric(name="ContainmentChanges", unit=MetricUnit.Count, value=len(outcome.changes))
     return ContainmentResponse.from_domain(outcome).to_json()

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -197,9 +197,11 @@ class EmbeddedSide:
         self.responders, self.responders_with_key = sign_up.responders, contact_setup.responders
         self.calendars = self._wire("plan", PlanSettings, wiring.build_planning).calendars
         self.documents = assess.documents
-        containment = self._wire_writer("containment", ContainmentSettings, wiring.build_containment)
+        containment = self._wire_writer(
+            "containment", ContainmentSettings, partial(wiring.build_containment, ec2_triage=False)
+        )  # fmt: skip
         self.stack_sets, self.stack_sets_writer = containment.reader, containment.writer
-        self.containment_roles = containment.roles
+        self.containment_roles = containment.roles.reader
         for adapter in (self.units, self.accounts, self.associations):
             for pacer in vars(adapter).values():
                 if isinstance(pacer, Pacer):

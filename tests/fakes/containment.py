@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from muster.adapters.pinned_roles import read_pinned_roles
+from muster.domain.containment_roles import PinnedRoles
 from muster.domain.desired import ContainmentRoles, DesiredContainment, DesiredState
 from muster.domain.outcomes import ContainmentOutcome
 from muster.steps.containment import Containment
 from muster.steps.gate import Gate
+from muster.steps.role_readings import RoleReadings
 from tests.fakes.gates import Automatic
 from tests.fakes.ports import FakeDocuments
 from tests.fakes.stack_sets import TEMPLATE, FakeStackSets
@@ -47,8 +50,13 @@ def contain(
     """Run one pass, after an assessment."""
     world = stack_sets.world
     store_assessment(world)
-    step = Containment(stack_sets, stack_sets, stack_sets, FakeDocuments(world), TEMPLATE)
     wanted = desired or containing()
+    documents = FakeDocuments(world)
+
+    def pinned(account_id: str) -> PinnedRoles:
+        return read_pinned_roles(account_id, ec2_triage=wanted.containment.ec2_triage)
+
+    step = Containment(stack_sets, stack_sets, RoleReadings(stack_sets, documents, pinned), documents, TEMPLATE)
     return step.apply(
         wanted,
         gate or Automatic(wanted),

@@ -1,11 +1,17 @@
 """StackSets of the management account and the roles in every account, as the ports of Containment see them."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from muster.adapters.pinned_roles import read_pinned_roles
+from muster.domain.containment_roles import RoleDocument, RolesFound
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
+from muster.domain.kept_instances import FILTERS
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.stack_sets import (
+    DETECT_DRIFT,
+    DRIFTED,
     EC2_TRIAGE,
     SERVICE_MANAGED,
     Accounts,
@@ -13,16 +19,37 @@ from muster.domain.stack_sets import (
     StackSet,
     StackSetOperation,
 )
-from muster.errors import AbsentError, AlreadyThereError, NotYetConsistentError, RefusedError
+from muster.errors import (
+    AbsentError,
+    AlreadyThereError,
+    NotYetConsistentError,
+    RefusedError,
+    ServiceAnswerError,
+    TransientError,
+)
 from tests.fakes.world import MANAGEMENT, World
 
-TEMPLATE = "Parameters:\n  Ec2Triage: x\n"
+TEMPLATE = "Parameters:\n  Ec2Triage: x\n  Repair: x\n"
 OURS = DesiredStackSet()
+
+type Alteration = Callable[[dict[str, RoleDocument]], None]
+
+
+def good_roles(account_id: str, *, ec2_triage: bool = False) -> dict[str, RoleDocument]:
+    """Return both roles as our template makes them."""
+    return {
+        name: RoleDocument(name, role.trust, role.inline, dict.fromkeys(role.attached), None)
+        for name, role in read_pinned_roles(account_id, ec2_triage=ec2_triage).items()
+    }
 
 
 @dataclass(slots=True)
 class FakeStackSets:
-    """The StackSets of one Region. An operation goes on until it is finished by the test."""
+    """The StackSets of one Region. An operation goes on until it is finished by the test.
+
+    An account has the roles of its instance, altered as ``altered`` says until an operation writes them anew, which an
+    update does where ``writes_anew``; or it has those that were made by hand.
+    """
 
     world: World
     access: bool = True
@@ -35,6 +62,10 @@ class FakeStackSets:
     failing: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     reaches_members: bool = True
+    altered: dict[str, Alteration] = field(default_factory=dict)
+    drifted: set[str] = field(default_factory=set)
+    writes_anew: bool = True
+    repairing: set[str] = field(default_factory=set)
 
     # --- what a test does ---
 
@@ -67,7 +98,14 @@ class FakeStackSets:
                 if account_id in self.made_by_hand:
                     reason = "AlreadyExists: a role of that name exists"
                 status, detailed = ("OUTDATED", "FAILED") if reason else ("CURRENT", "SUCCEEDED")
-                self.instances_of[name][account_id] = StackInstance(account_id, OURS.region, status, detailed, reason)
+                before = self.instances_of[name].get(account_id)
+                stack_id = before.stack_id if before else None if reason else f"stack of {account_id}"
+                self.instances_of[name][account_id] = StackInstance(
+                    account_id, OURS.region, status, detailed, reason, stack_id
+                )
+        for account_id in self.repairing if self.writes_anew else ():
+            self.altered.pop(account_id, None)
+        self.repairing.clear()
 
     # --- StackSetReader ---
 
@@ -85,11 +123,25 @@ class FakeStackSets:
 
     def instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
         with self.world.call("cloudformation:ListStackInstances", MANAGEMENT):
-            return tuple(self.instances_of[where.name].values())
+            return tuple(map(self._with_drift, self.instances_of[where.name].values()))
+
+    def unusual_instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
+        unusual = {value for name, value in FILTERS if name == "DETAILED_STATUS"}
+        with self.world.call("cloudformation:ListStackInstances", MANAGEMENT, "filtered"):
+            found = (self._with_drift(each) for each in self.instances_of[where.name].values())
+            return tuple(each for each in found if each.detailed in unusual or each.drift == DRIFTED)
+
+    def _with_drift(self, instance: StackInstance) -> StackInstance:
+        return replace(instance, drift=DRIFTED if instance.account_id in self.drifted else "IN_SYNC")
 
     def operations(self, where: DesiredStackSet) -> tuple[StackSetOperation, ...]:
         with self.world.call("cloudformation:ListStackSetOperations", MANAGEMENT):
-            return tuple(self.operations_of[where.name])
+            return tuple(reversed(self.operations_of[where.name]))
+
+    def detect_drift(self, where: DesiredStackSet) -> None:
+        with self.world.call("cloudformation:DetectStackSetDrift", MANAGEMENT):
+            self._begin(where.name, f"drift-{len(self.operations_of[where.name])}", DETECT_DRIFT)
+            self.sets[where.name] = replace(self.sets[where.name], drift_checked_at=self.world.now)
 
     # --- StackSetWriter ---
 
@@ -124,9 +176,12 @@ class FakeStackSets:
         with self.world.call("cloudformation:CreateStackInstances", MANAGEMENT, (target, accounts)):
             self._deploy(where.name, target, accounts, operation_id, "CREATE")
 
-    def update_instances(self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str) -> None:
+    def update_instances(
+        self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str, *, repair: str | None = None
+    ) -> None:
         with self.world.call("cloudformation:UpdateStackInstances", MANAGEMENT, (target, accounts)):
             self._deploy(where.name, target, accounts, operation_id, "UPDATE")
+            self.repairing |= set(accounts.only) if repair else set()
 
     def _deploy(self, name: str, target: str, accounts: Accounts, operation_id: str, action: str) -> None:
         self._begin(name, operation_id, action)
@@ -153,8 +208,28 @@ class FakeStackSets:
 
     # --- ContainmentRoleReader ---
 
-    def found(self, account_id: str) -> Observed[frozenset[str]]:
-        with self.world.call("iam:GetRole", account_id):
-            if account_id in self.unreadable:
-                return Unknown("iam:GetRole was denied")
-            return Known(self.made_by_hand.get(account_id, frozenset()))
+    def roles(self, account_ids: Sequence[str]) -> Mapping[str, Observed[RolesFound] | TransientError]:
+        return {account_id: self._roles_of(account_id) for account_id in account_ids}
+
+    def _roles_of(self, account_id: str) -> Observed[RolesFound] | TransientError:
+        try:
+            with self.world.call("iam:GetRole", account_id):
+                if account_id in self.unreadable:
+                    return Unknown("iam:GetRole was denied")
+                return Known(self._made(account_id))
+        except ServiceAnswerError as error:
+            return Unknown(str(error))
+        except TransientError as error:
+            return error
+
+    def _made(self, account_id: str) -> RolesFound:
+        triage = any(each.has_ec2_triage for each in self.sets.values())
+        roles = good_roles(account_id, ec2_triage=triage)
+        if account_id in self.made_by_hand:
+            names = self.made_by_hand[account_id]
+        else:
+            deployed = [each.get(account_id) for each in self.instances_of.values()]
+            names = frozenset(roles if any(each and each.status == "CURRENT" for each in deployed) else ())
+        found = {name: role for name, role in roles.items() if name in names}
+        self.altered.get(account_id, dict.copy)(found)
+        return found

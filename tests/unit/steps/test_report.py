@@ -109,9 +109,17 @@ class TestContainment:
 
     def told(self, world: World, *rows: tuple[str, str, str], settled: bool = True) -> ReportOutcome:
         counts = {state.value: sum(row[1] == state for row in rows) for state in DeploymentState}
-        accounts = [{"id": each, "name": f"name-{each}", "state": state, "reason": why} for each, state, why in rows]
+        accounts = [
+            {
+                "id": each,
+                "name": f"name-{each}",
+                "told": {"state": state, "reason": why},
+                "needs_person": DeploymentState(state).needs_person,
+            }
+            for each, state, why in rows
+        ]
         assess(world)
-        FakeDocuments(world).write(self.KEY, {"counts": counts, "accounts": accounts})
+        FakeDocuments(world).write(self.KEY, {"counts": counts, "readiness": {"Ready": 3}, "accounts": accounts})
         return report(world, containing(roles=ContainmentRoles.VERIFY), containment_key=self.KEY, settled=settled)
 
     @pytest.mark.parametrize("state", DeploymentState)
@@ -138,7 +146,7 @@ class TestContainment:
         outcome = self.told(world, *many, *few)
         assert "  70 accounts, 0 the first of them: Missing, no StackSet\n" in (outcome.message or "")
         assert "  a name-a, b name-b: Failed, odd\n" in (outcome.message or "")
-        assert outcome.subject == "Muster: NeedsAttention - 8 covered, 72 accounts lack containment roles"
+        assert outcome.subject == "Muster: NeedsAttention - 8 covered, 72 accounts are not ready for containment"
 
     def test_many_reasons_are_cut_and_counted(self, world: World) -> None:
         outcome = self.told(world, *((str(each), "Failed", f"reason {each}") for each in range(23)))
@@ -153,7 +161,8 @@ class TestContainment:
             report(world, containing(roles=ContainmentRoles.VERIFY), run="run-2", containment_key=self.KEY).message
             is None
         )
-        FakeDocuments(world).write(self.KEY, {"counts": dict.fromkeys(DeploymentState, 0), "accounts": []})
+        empty = {"counts": dict.fromkeys(DeploymentState, 0), "readiness": {}, "accounts": []}
+        FakeDocuments(world).write(self.KEY, empty)
         assert report(world, containing(roles=ContainmentRoles.VERIFY), run="run-3", containment_key=self.KEY).message
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from muster.domain.callers import StartRecord
+from muster.domain.containment_roles import RolesFound
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import Association, Membership, MembershipSummary
@@ -19,6 +20,7 @@ from muster.domain.responders import Contacts as StoredContacts
 from muster.domain.responders import IncidentResponseTeam
 from muster.domain.stack_sets import Accounts, StackInstance, StackSet, StackSetOperation
 from muster.domain.team import TeamInMembership
+from muster.errors import TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +298,19 @@ class StackSetReader(StackSetsAccessReader, Protocol):
         """Return every instance. Raises DeniedError, AbsentError."""
         ...
 
+    def unusual_instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
+        """Return those that ``kept_instances.FILTERS`` select. Raises DeniedError, AbsentError."""
+        ...
+
     def operations(self, where: DesiredStackSet) -> tuple[StackSetOperation, ...]:
-        """Return every operation that the service remembers. Raises DeniedError, AbsentError."""
+        """Return every operation that the service remembers, the newest first. Raises DeniedError, AbsentError."""
+        ...
+
+    def detect_drift(self, where: DesiredStackSet) -> None:
+        """Let CloudFormation compare every stack with its template, which changes nothing and takes its time.
+
+        Raises DeniedError, AbsentError, RefusedError, NotYetConsistentError (another operation is going on).
+        """
         ...
 
 
@@ -324,21 +337,26 @@ class StackSetWriter(Protocol):
         """Deploy below the root or a unit."""
         ...
 
-    def update_instances(self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str) -> None:
-        """Deploy again where an instance is."""
+    def update_instances(
+        self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str, *, repair: str | None = None
+    ) -> None:
+        """Deploy again where an instance is; with ``repair``, a value never used before, write both roles anew."""
         ...
 
 
 class ContainmentRoleReader(Protocol):
-    """Reads which of the two containment roles are in an account."""
+    """Reads the two containment roles of accounts, with all their policies."""
 
     @property
     def reaches_members(self) -> bool:
         """Tell whether a reader is deployed in the members at all."""
         ...
 
-    def found(self, account_id: str) -> Observed[frozenset[str]]:
-        """Return the names that exist; Unknown where no reader is deployed or it was denied."""
+    def roles(self, account_ids: Sequence[str]) -> Mapping[str, Observed[RolesFound] | TransientError]:
+        """Return for every account asked for those of the two that exist; Unknown where they could not be read.
+
+        Raises nothing: what time may cure is returned, so that the other accounts are not read in vain.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from muster.adapters.lease import Executions, LeaseInBucket
 from muster.adapters.management import ManagementSurveyed, ManagementThroughRoles
 from muster.adapters.membership import Memberships, TeamOfMembership
 from muster.adapters.organizations import AccountFromEither, DelegationFromEither, Organizations
+from muster.adapters.pinned_roles import read_pinned_roles
 from muster.adapters.responders import RespondersInParameterStore
 from muster.adapters.stack_sets import StackSets, StackSetsAsManager, read_template
 from muster.adapters.stack_sets_access import StackSetsAccess
@@ -43,6 +44,7 @@ from muster.settings import (
     LeaseSettings,
     MemberRepairSettings,
     PlanSettings,
+    PreferenceSettings,
     PreflightSettings,
     ReportSettings,
     ScopingSettings,
@@ -57,8 +59,10 @@ from muster.steps.gate import Gate, Looking, keep_proposals, open_granted
 from muster.steps.lease import Fence, Leasing
 from muster.steps.member_repair import MemberRepair
 from muster.steps.planning import Planning, proposals_key
+from muster.steps.preference import Preference
 from muster.steps.preflight import Preflight
 from muster.steps.report import Report
+from muster.steps.role_readings import RoleReadings
 from muster.steps.scoping import Scoping
 from muster.steps.sign_up import SignUp
 
@@ -239,15 +243,20 @@ def build_member_repair(settings: MemberRepairSettings, request: WritingRequest)
     )
 
 
-def build_containment(settings: ContainmentSettings, request: WritingRequest) -> Containment:
+def build_containment(settings: ContainmentSettings, request: WritingRequest, *, ec2_triage: bool) -> Containment:
     """Wire Containment."""
     own = _clients(settings, request)
     reader = own.through(settings.management_reader_role_arn)
+    documents = _documents(settings)
     return Containment(
         reader=StackSets(reader),
         writer=StackSetsAsManager(own.through(settings.management_containment_role_arn)),
-        roles=ContainmentRoles(own, reader, settings.member_reader_role_name),
-        documents=_documents(settings),
+        roles=RoleReadings(
+            ContainmentRoles(own, reader, settings.member_reader_role_name),
+            documents,
+            lambda account_id: read_pinned_roles(account_id, ec2_triage=ec2_triage),
+        ),
+        documents=documents,
         template=read_template(),
     )
 
@@ -277,8 +286,21 @@ def build_approval(settings: ApprovalSettings) -> Approval:
         ),
         onboard_executions=f"{executions}-onboard:",
         approve_executions=f"{executions}-approve:",
-        own_roles=frozenset(settings.own_roles.split(",")),
+        own_roles=settings.own(),
         plan_max_age=timedelta(seconds=settings.plan_max_age_seconds),
+    )
+
+
+def build_preference(settings: PreferenceSettings) -> Preference:
+    """Wire Preference: it finds out who attests, and writes one document."""
+    return Preference(
+        documents=BucketConditionalDocuments(_client("s3", settings.region), settings.bucket, settings.account_id),
+        history=EventHistoryOfRegion(_client("cloudtrail", settings.region), settings.account_id),
+        executions=ExecutionsWithInput(_client("stepfunctions", settings.region), settings.account_id),
+        attest_executions=(
+            f"arn:aws:states:{settings.region}:{settings.account_id}:execution:{settings.deployment}-attest:"
+        ),
+        own_roles=settings.own(),
     )
 
 

@@ -10,8 +10,10 @@ from muster.adapters.stack_sets_access import StackSetsAccess
 from muster.adapters.translate import translated
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
+from muster.domain.kept_instances import FILTERS
 from muster.domain.stack_sets import (
     EC2_TRIAGE,
+    REPAIR,
     Accounts,
     StackInstance,
     StackSet,
@@ -62,6 +64,7 @@ class StackSets(StackSetsAccess, StackSetReader):
                 (each["ParameterKey"], each.get("ParameterValue", "")) for each in found.get("Parameters", ())
             ),
             template=found.get("TemplateBody", ""),
+            drift_checked_at=found.get("StackSetDriftDetectionDetails", {}).get("LastDriftCheckTimestamp"),
         )
 
     def names(self, region: str) -> frozenset[str]:
@@ -71,16 +74,21 @@ class StackSets(StackSetsAccess, StackSetReader):
 
     def instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
         """Read ListStackInstances to its end."""
-        return tuple(
-            StackInstance(
-                account_id=each["Account"],
-                region=each["Region"],
-                status=each.get("Status", ""),
-                detailed=each.get("StackInstanceStatus", {}).get("DetailedStatus"),
-                reason=each.get("StatusReason", ""),
+        return tuple(map(_instance, self._every("list_stack_instances", where.region, StackSetName=where.name)))
+
+    def unusual_instances(self, where: DesiredStackSet) -> tuple[StackInstance, ...]:
+        """Read ListStackInstances once for each filter: a name may be given once a call."""
+        found = {
+            (each["Account"], each["Region"]): _instance(each)
+            for name, value in FILTERS
+            for each in self._every(
+                "list_stack_instances",
+                where.region,
+                StackSetName=where.name,
+                Filters=[{"Name": name, "Values": value}],
             )
-            for each in self._every("list_stack_instances", where.region, StackSetName=where.name)
-        )
+        }
+        return tuple(found.values())
 
     def operations(self, where: DesiredStackSet) -> tuple[StackSetOperation, ...]:
         """Read ListStackSetOperations to its end."""
@@ -89,7 +97,14 @@ class StackSets(StackSetsAccess, StackSetReader):
             for each in self._every("list_stack_set_operations", where.region, StackSetName=where.name)
         )
 
-    def _every(self, method: str, region: str, **arguments: str) -> list[dict[str, Any]]:
+    def detect_drift(self, where: DesiredStackSet) -> None:
+        """Call DetectStackSetDrift."""
+        with translated("cloudformation:DetectStackSetDrift", self.clients.account_id):
+            self.clients.cloudformation(where.region).detect_stack_set_drift(
+                StackSetName=where.name, OperationPreferences=PREFERENCES, CallAs="SELF"
+            )
+
+    def _every(self, method: str, region: str, **arguments: str | list[dict[str, str]]) -> list[dict[str, Any]]:
         client = self.clients.cloudformation(region)
         operation = client.meta.method_to_api_mapping[method]
         pages = client.get_paginator(method).paginate(CallAs="SELF", **arguments)  # type: ignore[call-overload]
@@ -159,8 +174,13 @@ class StackSetsAsManager(StackSetWriter):
                 CallAs="SELF",
             )
 
-    def update_instances(self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str) -> None:
-        """Call UpdateStackInstances, which deploys again what failed."""
+    def update_instances(
+        self, where: DesiredStackSet, target: str, accounts: Accounts, operation_id: str, *, repair: str | None = None
+    ) -> None:
+        """Call UpdateStackInstances, which deploys again what failed, and what a parameter changes."""
+        more: dict[str, Any] = {}
+        if repair is not None:
+            more["ParameterOverrides"] = [{"ParameterKey": REPAIR, "ParameterValue": repair}]
         with translated("cloudformation:UpdateStackInstances", self.clients.account_id):
             self.clients.cloudformation(where.region).update_stack_instances(
                 StackSetName=where.name,
@@ -169,7 +189,20 @@ class StackSetsAsManager(StackSetWriter):
                 OperationPreferences=PREFERENCES,
                 OperationId=operation_id,
                 CallAs="SELF",
+                **more,
             )
+
+
+def _instance(found: dict[str, Any]) -> StackInstance:
+    return StackInstance(
+        account_id=found["Account"],
+        region=found["Region"],
+        status=found.get("Status", ""),
+        detailed=found.get("StackInstanceStatus", {}).get("DetailedStatus"),
+        reason=found.get("StatusReason", ""),
+        stack_id=found.get("StackId"),
+        drift=found.get("DriftStatus"),
+    )
 
 
 def _targets(target: str, accounts: Accounts) -> "DeploymentTargetsTypeDef":

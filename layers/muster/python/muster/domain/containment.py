@@ -11,24 +11,24 @@ from enum import StrEnum
 from typing import Any
 
 from muster.domain import stack_set_commands as commands
+from muster.domain.containment_roles import CONTAINMENT_ROLE as CONTAINMENT_ROLE  # noqa: PLC0414 - old importers
+from muster.domain.containment_roles import EXECUTION_ROLE as EXECUTION_ROLE  # noqa: PLC0414 - old importers
+from muster.domain.containment_roles import ROLES as ROLES  # noqa: PLC0414 - old importers
 from muster.domain.desired import DesiredContainment, DesiredStackSet, ExistingRoles
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.organization import AccountState
 from muster.domain.outcomes import Notice
+from muster.domain.readings import Reading
 from muster.domain.stack_sets import (
     DetailedStatus,
     InstanceStatus,
     StackInstance,
     StackSet,
     StackSetOperation,
-    digest,
     instances_by_account,
 )
 
 SCHEMA = 1
-CONTAINMENT_ROLE = "AWSSecurityIncidentResponseContainment"
-EXECUTION_ROLE = "AWSSecurityIncidentResponseContainmentExecution"
-ROLES = frozenset({CONTAINMENT_ROLE, EXECUTION_ROLE})
 
 
 class DeploymentState(StrEnum):
@@ -89,10 +89,6 @@ class Deployment:
     reason: str
 
 
-type ByHand = Mapping[str, Observed[bool]]
-"""Whether roles of the two names were found in an account that has no instance."""
-
-
 def inventory_from_assessment(document: Mapping[str, Any]) -> Inventory | None:
     """Return the accounts of an assessment; None when it does not have the management account."""
     accounts = [
@@ -118,16 +114,16 @@ def judge(
     wanted: DesiredContainment,
     inventory: Inventory,
     seen: Observed[Observation],
-    by_hand: ByHand,
+    readings: Mapping[str, Reading],
     *,
-    management_roles: Observed[frozenset[str]],
     waiting_for: str | None,
 ) -> tuple[Deployment, ...]:
     """Return what each ACTIVE account has of the roles, the management account first.
 
-    ``waiting_for`` is what still goes on; an account without an instance may get one by it.
+    ``readings`` are those of the roles that still count. ``waiting_for`` is what still goes on; an account without an
+    instance may get one by it.
     """
-    state, reason = _judge_management(management_roles)
+    state, reason = _judge_management(readings.get(inventory.management.id))
     found = [Deployment(inventory.management, state, reason)]
     instances = instances_by_account(seen.value.instances, wanted.stack_set.region) if isinstance(seen, Known) else {}
     for member in inventory.members:
@@ -136,7 +132,7 @@ def judge(
         elif member.id in instances:
             state, reason = _judge_instance(instances[member.id], seen.value, wanted)
         else:
-            state, reason = _judge_absence(member, wanted, seen.value, by_hand, waiting_for)
+            state, reason = _judge_absence(member, wanted, seen.value, readings.get(member.id), waiting_for)
         found.append(Deployment(member, state, reason))
     return tuple(found)
 
@@ -182,53 +178,14 @@ def count_states(deployments: Sequence[Deployment]) -> dict[str, int]:
     return {state.value: found[state] for state in DeploymentState}
 
 
-def to_document(
-    deployments: Sequence[Deployment],
-    *,
-    run: str,
-    at: str,
-    wanted: DesiredContainment,
-    inventory: Inventory,
-    seen: Observed[Observation],
-    template: str,
-    waiting_for: str | None,
-) -> dict[str, Any]:
-    """Return what was found as plain JSON (``docs/schemas/containment.schema.json``)."""
-    found = seen.value.stack_set if isinstance(seen, Known) else None
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "at": at,
-        "roles": wanted.roles.value,
-        "stack_set": {
-            "name": wanted.stack_set.name,
-            "region": wanted.stack_set.region,
-            "present": None if isinstance(seen, Unknown) else found is not None,
-            "auto_deployment": None if found is None else found.auto_deployment,
-            "ec2_triage": None if found is None else found.has_ec2_triage,
-            "targets": [] if found is None else sorted(found.targets),
-            "template": None if found is None else _name_template(found, template),
-        },
-        "waiting_for": waiting_for,
-        "counts": count_states(deployments),
-        "accounts": [
-            {"id": each.account.id, "name": each.account.name, "state": each.state.value, "reason": each.reason}
-            for each in deployments
-        ],
-        "inactive": [{"id": each.id, "name": each.name, "state": each.state} for each in inventory.inactive],
-    }
-
-
-def _judge_management(roles: Observed[frozenset[str]]) -> tuple[DeploymentState, str]:
-    match roles:
-        case Unknown(why):
-            return DeploymentState.UNKNOWN, why
-        case Known(found) if found >= ROLES:
-            return DeploymentState.DEPLOYED, "deployed by hand: StackSets leave the management account out"
-        case Known(found) if found:
-            return DeploymentState.MISSING, f"of the two roles only {', '.join(sorted(found))} is there"
-        case _:
-            return DeploymentState.ABSENT_BY_CHOICE, "StackSets leave the management account out"
+def _judge_management(reading: Reading | None) -> tuple[DeploymentState, str]:
+    if reading is None or reading.unknown is not None:
+        return DeploymentState.UNKNOWN, "its roles were not read" if reading is None else reading.unknown or ""
+    if reading.names >= ROLES:
+        return DeploymentState.DEPLOYED, "deployed by hand: StackSets leave the management account out"
+    if reading.names:
+        return DeploymentState.MISSING, f"of the two roles only {', '.join(sorted(reading.names))} is there"
+    return DeploymentState.ABSENT_BY_CHOICE, "StackSets leave the management account out"
 
 
 def _judge_instance(
@@ -255,16 +212,16 @@ def _judge_instance(
 
 
 def _judge_absence(
-    member: Member, wanted: DesiredContainment, seen: Observation, by_hand: ByHand, waiting_for: str | None
+    member: Member, wanted: DesiredContainment, seen: Observation, reading: Reading | None, waiting_for: str | None
 ) -> tuple[DeploymentState, str]:
     where, canary = wanted.stack_set, wanted.canary_unit
-    made_by_hand = by_hand.get(member.id) == Known(value=True)
+    made_by_hand = reading is not None and bool(reading.names)
     if canary and member.ancestors is None:
         found = DeploymentState.UNKNOWN, "its path could not be read, so it may be below the canary unit or not"
     elif canary and canary not in (member.ancestors or ()):
         found = DeploymentState.ABSENT_BY_CHOICE, f"it is not below the canary unit {canary}"
     elif made_by_hand and wanted.existing is ExistingRoles.ADOPT:
-        found = DeploymentState.ADOPTED, "its roles were made by hand and are not verified"
+        found = DeploymentState.ADOPTED, "its roles were made by hand"
     elif made_by_hand:
         found = DeploymentState.MISSING, "its roles were made by hand, and containment.existing is stop"
     elif waiting_for:
@@ -294,12 +251,6 @@ def _explain_denial(why: str, where: DesiredStackSet) -> str:
         f"{why}. Deploy stacks/management-account.yaml with Access=read or more and "
         f"ContainmentStackSetName={where.name}, and run again"
     )
-
-
-def _name_template(stack_set: StackSet, template: str) -> str:
-    if stack_set.is_old_generation:
-        return "old generation"
-    return "as in this version" if digest(stack_set.template) == digest(template) else "another"
 
 
 def count_accounts(number: int) -> str:

@@ -12,6 +12,7 @@ from muster.domain.desired import ContainmentRoles, Mode
 from muster.domain.diagnosis import Cause, Coverage
 from muster.domain.membership import Home
 from muster.domain.outcomes import Change, Handoff, Notice, ReportStatus
+from muster.domain.readiness import Readiness
 from muster.domain.service_terms import SUBJECTS as TERMS
 
 SCHEMA = 1
@@ -54,10 +55,14 @@ class RolesInNeed:
 
 @dataclass(frozen=True, slots=True)
 class ContainmentReport:
-    """What the accounts have of the containment roles, as this run found it."""
+    """What the accounts have of the containment roles, as this run found it.
+
+    ``counts`` are by deployment, which says what CloudFormation says; ``readiness`` by what the roles themselves are.
+    """
 
     key: str
     counts: Mapping[str, int]
+    readiness: Mapping[str, int]
     in_need: tuple[RolesInNeed, ...]
 
 
@@ -142,11 +147,11 @@ def accounts_in_need(assessment: Mapping[str, Any]) -> tuple[AccountInNeed, ...]
 def containment_from_document(key: str, document: Mapping[str, Any]) -> ContainmentReport:
     """Return what a report says of the containment roles."""
     in_need = tuple(
-        RolesInNeed(each["id"], each["name"], each["state"], each["reason"])
+        RolesInNeed(each["id"], each["name"], each["told"]["state"], each["told"]["reason"])
         for each in document["accounts"]
-        if DeploymentState(each["state"]).needs_person
+        if each["needs_person"]
     )
-    return ContainmentReport(key, document["counts"], in_need)
+    return ContainmentReport(key, document["counts"], document["readiness"], in_need)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ def write_subject(report: RunReport) -> str:
     parts = [f"{covered} covered"] if report.counts else []
     parts += [_count(need, "account needs", "accounts need") + " a person"] if need else []
     lack = len(report.roles_in_need)
-    parts += [_count(lack, "account lacks", "accounts lack") + " containment roles"] if lack else []
+    parts += [_count(lack, "account is", "accounts are") + " not ready for containment"] if lack else []
     parts += [_count(len(report.handoffs), "step waits", "steps wait")] if report.handoffs else []
     return f"Muster: {report.status}" + (f" - {', '.join(parts)}" if parts else "")
 
@@ -240,6 +245,7 @@ def to_document(report: RunReport, *, before: str | None) -> dict[str, Any]:
             "roles": report.roles.value,
             "key": report.containment and report.containment.key,
             "counts": dict(report.containment.counts) if report.containment else {},
+            "readiness": dict(report.containment.readiness) if report.containment else {},
             "accounts_that_need_a_person": {
                 "total": len(report.roles_in_need),
                 "first": [asdict(each) for each in report.roles_in_need[:MAX_ACCOUNTS]],
@@ -319,7 +325,9 @@ def _write_containment(report: RunReport) -> list[str]:
     found = report.containment
     if found is None:
         return [f"Containment roles: {report.roles}", ""]
-    lines = [f"Containment roles: {report.roles}"]
+    lines = [f"Containment roles: {report.roles}, by what they are themselves"]
+    lines += [f"  {number:>6}  {state}" for state, number in _in_order(found.readiness, Readiness)]
+    lines.append("Their deployment, as CloudFormation says")
     lines += [f"  {number:>6}  {state}" for state, number in _in_order(found.counts, DeploymentState)]
     lines.append("")
     alike: dict[tuple[str, str], list[RolesInNeed]] = {}

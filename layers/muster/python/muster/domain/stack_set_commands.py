@@ -4,9 +4,10 @@ Each works as printed, from the repository's folder; every value in it is safe f
 """
 
 import shlex
+from collections.abc import Sequence
 
 from muster.domain.desired import DesiredStackSet
-from muster.domain.stack_sets import EC2_TRIAGE, Accounts
+from muster.domain.stack_sets import EC2_TRIAGE, REPAIR, Accounts
 
 TEMPLATE_FILE = "stacks/containment-roles.yaml"
 MANAGEMENT_STACK = "SIR-Containment-Roles"
@@ -60,9 +61,23 @@ def create_instances(where: DesiredStackSet, target: str, accounts: Accounts) ->
     return _instances("create-stack-instances", where, target, accounts)
 
 
-def update_instances(where: DesiredStackSet, target: str, accounts: Accounts) -> str:
-    """Try again where an instance failed."""
-    return _instances("update-stack-instances", where, target, accounts)
+def update_instances(where: DesiredStackSet, target: str, accounts: Accounts, *, repair: str | None = None) -> str:
+    """Try again where an instance failed; with ``repair``, a value never used before, write the roles anew."""
+    overrides = () if repair is None else ("--parameter-overrides", f"ParameterKey={REPAIR},ParameterValue={repair}")
+    return _instances("update-stack-instances", where, target, accounts, *overrides)
+
+
+def delete_instances(where: DesiredStackSet, target: str, account_ids: Sequence[str]) -> str:
+    """Take the stacks of some accounts away, with what is left of their roles."""
+    return _command(
+        "delete-stack-instances",
+        *("--stack-set-name", where.name),
+        *("--deployment-targets", _targets(target, Accounts(only=tuple(account_ids)))),
+        *("--regions", where.region),
+        "--no-retain-stacks",
+        *("--operation-preferences", PREFERENCES),
+        *("--region", where.region),
+    )
 
 
 def deploy_in_management(region: str, *, ec2_triage: bool) -> str:
@@ -77,17 +92,22 @@ def deploy_in_management(region: str, *, ec2_triage: bool) -> str:
     )
 
 
-def _instances(operation: str, where: DesiredStackSet, target: str, accounts: Accounts) -> str:
+def _targets(target: str, accounts: Accounts) -> str:
     targets = f"OrganizationalUnitIds={target}"
     if accounts.only:
         targets += f",Accounts={','.join(accounts.only)},AccountFilterType=INTERSECTION"
     if accounts.leave_out:
         targets += f",Accounts={','.join(accounts.leave_out)},AccountFilterType=DIFFERENCE"
+    return targets
+
+
+def _instances(operation: str, where: DesiredStackSet, target: str, accounts: Accounts, *more: str) -> str:
     return _command(
         operation,
         *("--stack-set-name", where.name),
-        *("--deployment-targets", targets),
+        *("--deployment-targets", _targets(target, accounts)),
         *("--regions", where.region),
+        *more,
         *("--operation-preferences", PREFERENCES),
         *("--region", where.region),
     )

@@ -4,10 +4,14 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 EC2_TRIAGE = "Ec2Triage"
 """The parameter of our template that adds the investigation policy."""
+
+REPAIR = "Repair"
+"""The parameter of our template that both roles carry in their description: another value changes both roles."""
 
 INVESTIGATION_POLICY = "AWSSecurityIncidentResponseInvestigationPolicy"
 OLD_GENERATION_MARK = ":automation-definition/"
@@ -17,6 +21,8 @@ KNOWN_NAMES = ("SIR-Containment-Roles", "SecurityIRContainmentRoles")
 """What AWS's own examples call the StackSet, now and in the generation before."""
 
 SERVICE_MANAGED = "SERVICE_MANAGED"
+DETECT_DRIFT = "DETECT_DRIFT"
+DRIFTED = "DRIFTED"
 
 
 class InstanceStatus(StrEnum):
@@ -53,7 +59,10 @@ class OperationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StackSet:
-    """One StackSet. ``targets`` are the root or units it was told to deploy to; ``template`` is its body as it is."""
+    """One StackSet. ``targets`` are the root or units it was told to deploy to; ``template`` is its body as it is.
+
+    ``drift_checked_at`` is when the last completed detection of drift looked; None where there was none.
+    """
 
     name: str
     permission_model: str
@@ -61,6 +70,7 @@ class StackSet:
     targets: frozenset[str]
     parameters: tuple[tuple[str, str], ...]
     template: str
+    drift_checked_at: datetime | None = None
 
     @property
     def is_service_managed(self) -> bool:
@@ -75,9 +85,17 @@ class StackSet:
     @property
     def can_switch_ec2_triage(self) -> bool:
         """Tell whether a parameter switches the investigation policy; in AWS's own templates none does."""
+        return self._has_parameter(EC2_TRIAGE)
+
+    @property
+    def can_repair(self) -> bool:
+        """Tell whether a parameter lets one account's roles be written anew; in AWS's own templates none does."""
+        return self._has_parameter(REPAIR)
+
+    def _has_parameter(self, name: str) -> bool:
         lines = (line.strip().strip('"') for line in self.template.splitlines())
-        declared = any(line.startswith((f"{EC2_TRIAGE}:", f'{EC2_TRIAGE}":')) for line in lines)
-        return declared or EC2_TRIAGE in dict(self.parameters)
+        declared = any(line.startswith((f"{name}:", f'{name}":')) for line in lines)
+        return declared or name in dict(self.parameters)
 
     @property
     def has_ec2_triage(self) -> bool:
@@ -90,13 +108,23 @@ class StackSet:
 
 @dataclass(frozen=True, slots=True)
 class StackInstance:
-    """The stack of one account and Region. Statuses are CloudFormation's words; None where it says nothing."""
+    """The stack of one account and Region. Statuses are CloudFormation's words; None where it says nothing.
+
+    ``drift`` is what the last detection found: IN_SYNC says nothing about what the template does not set.
+    """
 
     account_id: str
     region: str
     status: str
     detailed: str | None
     reason: str
+    stack_id: str | None = None
+    drift: str | None = None
+
+    @property
+    def is_unusual(self) -> bool:
+        """Tell whether it shows that its roles may not be as they should be. That it does not show says nothing."""
+        return self.status != InstanceStatus.CURRENT or self.drift == DRIFTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +139,11 @@ class StackSetOperation:
     def is_going_on(self) -> bool:
         """Tell whether another operation has to wait for it."""
         return self.status in (OperationStatus.RUNNING, OperationStatus.QUEUED, OperationStatus.STOPPING)
+
+    @property
+    def changes_instances(self) -> bool:
+        """Tell whether instances may be others afterwards: a detection of drift only looks."""
+        return self.action != DETECT_DRIFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +171,8 @@ def known_among(names: Iterable[str], wanted: str) -> tuple[str, ...]:
 
 
 def find_going_on(operations: Iterable[StackSetOperation]) -> StackSetOperation | None:
-    """Return an operation that others have to wait for."""
-    return next((operation for operation in operations if operation.is_going_on), None)
+    """Return an operation that changes instances and goes on: until it ends nobody knows what is there."""
+    return next((operation for operation in operations if operation.is_going_on and operation.changes_instances), None)
 
 
 def instances_by_account(instances: Iterable[StackInstance], region: str) -> dict[str, StackInstance]:

@@ -24,6 +24,21 @@ class FoundStackSet(_Read):
     template: str | None = Field(default=None, description="as in this version, another, or old generation.")
 
 
+class FoundDefect(_Read):
+    """One thing that is wrong with a role."""
+
+    kind: str = Field(description="Such as role_missing, external_id_foreign or boundary.")
+    role: str
+    detail: str
+
+
+class Told(_Read):
+    """The word and the reason that a person reads first."""
+
+    state: str
+    reason: str
+
+
 class AccountRoles(_Read):
     """One ACTIVE account."""
 
@@ -36,6 +51,13 @@ class AccountRoles(_Read):
         )
     )
     reason: str = Field(description="Why, in words; the service's own where an instance failed.")
+    readiness: str = Field(description="Ready, NotReady, AbsentByChoice or Unknown: by the roles as they were read.")
+    why: str = Field(description="Why, in words.")
+    remedy: str = Field(default="", description="What a person does about it; empty where there is nothing to do.")
+    read_at: AwareDatetime | None = Field(default=None, description="When the roles were read; it counts for 7 days.")
+    defects: tuple[FoundDefect, ...] = ()
+    needs_person: bool = Field(description="Whether no later run brings it about by itself.")
+    told: Told
 
 
 class InactiveAccount(_Read):
@@ -58,5 +80,6 @@ class Containment(_Read):
     stack_set: FoundStackSet
     waiting_for: str | None = Field(default=None, description="What was still going on.")
     counts: dict[str, int] = Field(description="ACTIVE accounts by state.")
+    readiness: dict[str, int] = Field(description="ACTIVE accounts by readiness.")
     accounts: tuple[AccountRoles, ...] = Field(description="The management account first.")
     inactive: tuple[InactiveAccount, ...] = ()

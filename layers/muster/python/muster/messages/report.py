@@ -77,6 +77,9 @@ class ReportedContainment(_Read):
     roles: str = Field(description="off, verify or managed, as it was asked for.")
     key: str | None = Field(description="Where every account's state lies in the bucket; null when none was looked at.")
     counts: dict[str, int] = Field(description="Accounts by state; empty when none was looked at.")
+    readiness: dict[str, int] = Field(
+        default_factory=dict, description="Accounts by readiness; empty in a report of a version that read no roles."
+    )
     accounts_that_need_a_person: AllRolesInNeed
 
 

@@ -192,13 +192,17 @@ class MemberRepairResponse(Message):
 
 
 class ContainmentRequest(WritingRequest):
-    """Input of Containment; ``last_attempt`` says that nobody will wait any longer."""
+    """Input of Containment; ``last_attempt`` says that nobody will wait any longer.
+
+    ``suspects`` are accounts whose roles somebody may have changed.
+    """
 
     step = Step.CONTAINMENT
 
     at: AwareDatetime
     assessment_key: str
     last_attempt: bool = False
+    suspects: tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...] = ()
 
 
 class ContainmentResponse(Message):
