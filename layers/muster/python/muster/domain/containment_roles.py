@@ -291,7 +291,7 @@ def _describe_principals(
 
 
 def _name_principals(permissions: AbstractSet[Permission]) -> str:
-    return ", ".join(sorted({name_part(each.principal or "nobody") for each in permissions}))
+    return ", ".join(sorted({name_part(each.principal or "nobody in particular") for each in permissions}))
 
 
 def _examine_external_id(

@@ -119,7 +119,8 @@ def describe_permissions(*, lacking: AbstractSet[Permission], more: AbstractSet[
     return "; ".join(
         f"{verb} {_enumerate(each)}"
         for verb, each in (
-            ("lacks", lacking),
+            ("lacks", {each for each in lacking if each.effect is Effect.ALLOW}),
+            ("lacks the denial of", {each for each in lacking if each.effect is Effect.DENY}),
             ("also allows", {each for each in more if each.effect is Effect.ALLOW}),
             ("also denies", {each for each in more if each.effect is Effect.DENY}),
         )
@@ -184,13 +185,21 @@ def _take_apart(place: str, statement: Mapping[str, Any], *, replaces_variables:
     principals = _read_part(place, statement, "Principal", _read_principals)
     conditions = _read_conditions(f"{place}, Condition", statement.get("Condition", {}))
     in_conditions = any("${" in value for each in conditions for value in each.values)
-    for action, resource, principal in product(
-        actions, [None] if resources is None else resources, [None] if principals is None else principals
+    places = [
+        (resource, not replaces_variables and (in_conditions or _has_variable(resource)))
+        for resource in ([None] if resources is None else resources)
+    ]
+    for (action, written), (resource, literal), principal in product(
+        map(_ignore_case, actions), places, [None] if principals is None else principals
     ):
-        literal = not replaces_variables and (in_conditions or _has_variable(resource))
-        lower = AllBut(frozenset(map(str.lower, action.names))) if isinstance(action, AllBut) else action.lower()
-        written = action if isinstance(action, str) else ""
-        yield Permission(effect, lower, resource, principal, conditions, literal, written)
+        yield Permission(effect, action, resource, principal, conditions, literal, written)
+
+
+def _ignore_case(action: str | AllBut) -> tuple[str | AllBut, str]:
+    """Return what counts of an action, and how it was written."""
+    if isinstance(action, AllBut):
+        return AllBut(frozenset(map(str.lower, action.names))), ""
+    return action.lower(), action
 
 
 def _has_variable(resource: str | AllBut | None) -> bool:
