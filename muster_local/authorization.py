@@ -14,6 +14,8 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
+from muster_local.aws_policies import is_by_aws
+
 type Document = Mapping[str, Any]
 type Context = Mapping[str, tuple[str, ...]]
 
@@ -70,13 +72,17 @@ def _permit(statements: Iterable[Document], context: Context) -> bool:
     return effects == {"Allow"}
 
 
-def identity_policies(role_arn: str) -> list[Document]:
-    """Return the inline and attached policies of a role as IAM has them; none when the role is gone."""
+def identity_policies(role_arn: str, *, also_by_aws: bool = True) -> list[Document]:
+    """Return the inline and attached policies of a role as IAM has them; none when the role is gone.
+
+    Those that AWS manages can be left out.
+    """
     role = find_role(role_arn)
     if role is None:
         return []
     documents = [_document(text) for text in role.policies.values()]
-    for policy in role.managed_policies.values():
+    attached = [policy for policy in role.managed_policies.values() if also_by_aws or not is_by_aws(policy)]
+    for policy in attached:
         documents += [_document(version.document) for version in policy.versions if version.is_default]
     return documents
 

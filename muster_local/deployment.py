@@ -56,13 +56,15 @@ def functions() -> dict[str, FunctionSpec]:
 
 
 def role_policies() -> dict[str, list[Mapping[str, Any]]]:
-    """Return the identity policies of every role of a stack, by its name, as IAM has them.
+    """Return the identity policies of every role of a stack, by its name, as IAM has them, without those of AWS.
 
     A role that was deployed into several accounts is there once: its policies are one template's.
     """
     roles = [role for backends in list(iam_backends.values()) for role in list(backends["aws"].roles.values())]
     return {
-        str(role.name): list(identity_policies(str(role.arn))) for role in roles if hasattr(role, "cf_resource_type")
+        str(role.name): list(identity_policies(str(role.arn), also_by_aws=False))
+        for role in roles
+        if hasattr(role, "cf_resource_type")
     }
 
 

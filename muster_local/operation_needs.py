@@ -94,9 +94,25 @@ _RULES: dict[str, dict[str, _Rule]] = {
     },
     "iam": {
         **dict.fromkeys(
-            ("GetRole", "ListRolePolicies", "GetRolePolicy", "ListAttachedRolePolicies", "DeleteRole"),
+            (
+                "GetRole",
+                "ListRolePolicies",
+                "GetRolePolicy",
+                "ListAttachedRolePolicies",
+                "PutRolePolicy",
+                "DeleteRolePolicy",
+                "UpdateAssumeRolePolicy",
+                "UpdateRole",
+                "DeleteRole",
+            ),
             _Rule("{role}"),
         ),
+        **dict.fromkeys(
+            ("AttachRolePolicy", "DetachRolePolicy"), _Rule("{role}", conditions={"iam:PolicyARN": "PolicyArn"})
+        ),
+        "PutRolePermissionsBoundary": _Rule("{role}", conditions={"iam:PermissionsBoundary": "PermissionsBoundary"}),
+        "DeleteRolePermissionsBoundary": _Rule("{role}"),
+        **dict.fromkeys(("GetPolicy", "GetPolicyVersion", "ListPolicyVersions"), _Rule("{PolicyArn}")),
         "ListRoles": _Rule("arn:aws:iam::{account}:role/"),
         "CreateServiceLinkedRole": _Rule("{service_linked_role}", conditions={"iam:AWSServiceName": "AWSServiceName"}),
         "DeleteServiceLinkedRole": _Rule("{role}"),

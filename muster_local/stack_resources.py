@@ -7,20 +7,19 @@ from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
+from moto.iam.exceptions import EntityAlreadyExists
 from moto.iam.models import Role, iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.models import StateMachine
 
+from muster_local import stack_roles
 from muster_local.authorization import trust_policy, trusts
+from muster_local.resource_errors import ResourceError, handler_message
 from muster_local.templates import references
 
 _VERSIONS_OF_A_POLICY = 5
 
 type Properties = dict[str, Any]
-
-
-class ResourceError(Exception):
-    """A resource cannot be what the template wants; the message is the event's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +39,13 @@ def version_buckets_of_templates() -> None:
 
 
 def attach_managed_policies_of_templates() -> None:
-    """Let CloudFormation attach managed policies to a role: moto ignores that property.
-
-    Policies that AWS manages are not known here, so they allow nothing: what they are for (logs) nobody calls.
-    """
-    _around_creation(Role, "attach", then=_attach)
+    """Let CloudFormation attach managed policies to a role: moto ignores that property."""
+    _around_creation(Role, "attach", then=stack_roles.attach_to_new)
 
 
 def write_policies_of_templates_as_text() -> None:
     """Keep a role's own policies as JSON, as IAM returns them: moto keeps those of templates as Python's objects."""
-    _around_creation(Role, "write", then=_put_policies)
+    _around_creation(Role, "write", then=stack_roles.write_policies)
 
 
 def substitute_in_definitions_of_templates() -> None:
@@ -118,19 +114,6 @@ def _version(bucket: Any, properties: Properties) -> None:
         s3_backends[bucket.account_id]["aws"].put_bucket_versioning(bucket.name, status)
 
 
-def _attach(role: Any, properties: Properties) -> None:
-    backend = iam_backends[role.account_id]["aws"]
-    for arn in properties.get("ManagedPolicyArns", ()):
-        if not arn.startswith("arn:aws:iam::aws:"):
-            backend.attach_role_policy(arn, role.name)
-
-
-def _put_policies(role: Any, properties: Properties) -> None:
-    for policy in properties.get("Policies", ()):
-        document = policy["PolicyDocument"]
-        role.put_policy(policy["PolicyName"], document if isinstance(document, str) else json.dumps(document))
-
-
 def _substitute(properties: Properties) -> None:
     pieces = str(properties.get("DefinitionString", "")).split("${")
     values = properties.get("DefinitionSubstitutions", {})
@@ -183,8 +166,18 @@ def is_replaced(kind: str, before: Properties, after: Properties) -> bool:
     return name is not None and before.get(name) != after.get(name)
 
 
+def reason_of(kind: str, properties: Properties, error: Exception) -> str | None:
+    """Return why a resource of the template could not be made, in the words of its handler, where those are known."""
+    if not isinstance(error, EntityAlreadyExists):
+        return None
+    name = properties.get(parsing.resource_name_property_from_type(kind) or "")
+    return handler_message(f"Resource of type '{kind}' with identifier '{name}' already exists.", "AlreadyExists")
+
+
 def change(kind: str, resource: Any, before: Properties, after: Properties, place: Place) -> Any:
     """Change a resource in place and return it. Raises ResourceError, or what moto's service raises."""
+    if kind == stack_roles.ROLE:
+        return stack_roles.change(resource, before, after)
     if kind in _CHANGES:
         _CHANGES[kind](resource, before, dict(after))
         return resource
@@ -209,30 +202,6 @@ def delete(kind: str, resource: Any, properties: Properties, resource_map: Any) 
         _DELETIONS[kind](resource, properties)
     else:
         resource_map._delete_resource(resource, {"Type": kind, "Properties": properties})
-
-
-def _change_role(role: Any, before: Properties, after: Properties) -> None:
-    if before.get("Path") != after.get("Path"):
-        raise ResourceError("CloudFormation cannot update a stack when a custom-named resource requires replacing.")
-    trust = after["AssumeRolePolicyDocument"]
-    role.assume_role_policy_document = trust if isinstance(trust, str) else json.dumps(trust)
-    role.description = after.get("Description", "")
-    role.max_session_duration = after.get("MaxSessionDuration", 3600)
-    role.permissions_boundary_arn = after.get("PermissionsBoundary", "")
-    for policy in before.get("Policies", ()):
-        role.policies.pop(policy["PolicyName"], None)
-    _put_policies(role, after)
-    for arn in set(before.get("ManagedPolicyArns", ())) & set(role.managed_policies):
-        role.managed_policies[arn].detach_from(role)
-    _attach(role, after)
-
-
-def _delete_role(role: Any, properties: Properties) -> None:
-    """Delete a role with its own policies; IAM refuses it while one is attached that somebody added by hand."""
-    for arn in set(properties.get("ManagedPolicyArns", ())) & set(role.managed_policies):
-        role.managed_policies[arn].detach_from(role)
-    role.policies.clear()
-    iam_backends[role.account_id]["aws"].delete_role(role.name)
 
 
 def _change_managed_policy(policy: Any, before: Properties, after: Properties) -> None:
@@ -288,7 +257,6 @@ def _change_machine(machine: Any, _before: Properties, after: Properties) -> Non
 
 
 _CHANGES: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
-    "AWS::IAM::Role": _change_role,
     "AWS::IAM::ManagedPolicy": _change_managed_policy,
     "AWS::Lambda::Function": _change_function,
     "AWS::Logs::LogGroup": _change_log_group,
@@ -297,7 +265,7 @@ _CHANGES: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
     "AWS::StepFunctions::StateMachine": _change_machine,
 }
 _DELETIONS: Mapping[str, Callable[[Any, Properties], None]] = {
-    "AWS::IAM::Role": _delete_role,
+    stack_roles.ROLE: stack_roles.delete,
     "AWS::IAM::ManagedPolicy": _delete_managed_policy,
     "AWS::S3::Bucket": _delete_bucket,
 }

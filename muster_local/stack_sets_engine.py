@@ -64,10 +64,11 @@ def _begin(world: World, stack_set: StackSet, operation: Operation, moment: date
             instance = Instance(target.account, target.region, target.unit_id)
             stack_set.instances[target.account, target.region] = instance
         if operation.action != "DELETE":
-            instance.status = "OUTDATED"
+            if instance.status != "INOPERABLE":
+                instance.status = "OUTDATED"
             instance.unit_id = target.unit_id
             if operation.overrides is not None:
-                instance.overrides = {**instance.overrides, **operation.overrides}
+                instance.override(operation.overrides)
         instance.detailed_status, instance.reason = "PENDING", None
         instance.last_operation_id = operation.id
     _begin_wave(stack_set, operation, moment)
@@ -134,9 +135,10 @@ def _work(world: World, stack_set: StackSet, operation: Operation, target: Targe
         else:
             _deploy_stack(world, stack_set, instance, position)
     except StackFailedError as error:
-        status = "INOPERABLE" if operation.action == "DELETE" else "FAILED"
-        instance.status = "INOPERABLE" if operation.action == "DELETE" else "OUTDATED"
-        instance.detailed_status, instance.reason = status, str(error)
+        if operation.action == "DELETE":
+            instance.status = "INOPERABLE"
+        instance.detailed_status = "INOPERABLE" if operation.action == "DELETE" else "FAILED"
+        instance.reason = str(error)
         target.status, target.reason = "FAILED", str(error)
         return
     target.status = "SUCCEEDED"

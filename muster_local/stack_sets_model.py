@@ -26,6 +26,11 @@ class Instance:
     stack_id: str | None = None
     last_operation_id: str | None = None
 
+    def override(self, wanted: Mapping[str, str | None]) -> None:
+        """Override these parameters and no others: what the list leaves out goes back to the set's value."""
+        kept = {key: self.overrides[key] for key, value in wanted.items() if value is None and key in self.overrides}
+        self.overrides = kept | {key: value for key, value in wanted.items() if value is not None}
+
 
 @dataclass(slots=True)
 class Target:
@@ -79,7 +84,8 @@ class Operation:
     targets: list[Target]
     preferences: Preferences = field(default_factory=Preferences)
     deployment_targets: Mapping[str, Any] | None = None
-    overrides: Mapping[str, str] | None = None
+    overrides: Mapping[str, str | None] | None = None
+    """The whole list of parameters to override from now on; None in place of a value keeps the present one."""
     retain_stacks: bool = False
     status: str = "QUEUED"
     started_at: datetime | None = None

@@ -365,11 +365,15 @@ def _start(caller: Caller, stack_set: StackSet, operation: Operation) -> Answer:
     return {"OperationId": operation.id}
 
 
-def _overrides(stack_set: StackSet, request: Request) -> dict[str, str] | None:
+def _overrides(stack_set: StackSet, request: Request) -> dict[str, str | None] | None:
     given = request.get("ParameterOverrides")
     if given is None:
         return None
-    values = {one["ParameterKey"]: one.get("ParameterValue", "") for one in given if not one.get("UsePreviousValue")}
+    if any(one.get("UsePreviousValue") and "ParameterValue" in one for one in given):
+        raise refuse("Cannot specify both ParameterValue and UsePreviousValue.")
+    values = {
+        one["ParameterKey"]: None if one.get("UsePreviousValue") else one.get("ParameterValue", "") for one in given
+    }
     check_parameters(values, stack_set.template)
     return values
 

@@ -10,6 +10,7 @@ import yaml
 from moto.cloudformation.models import Stack
 
 from muster_local.stack_sets_answers import Request, StackSetsError, refuse
+from muster_local.stacks import complaint
 
 MAX_BYTES = 51_200
 
@@ -93,15 +94,18 @@ def parameters_of(request: Request, template: str, previous: Mapping[str, str]) 
     return values
 
 
-def check_parameters(values: Mapping[str, str], template: str) -> None:
-    """Refuse values of parameters that the template does not declare, and those that it does not allow."""
+def check_parameters(values: Mapping[str, str | None], template: str) -> None:
+    """Refuse values of parameters that the template does not declare, and those that it does not allow.
+
+    None stands for the value that there is.
+    """
     declared = Stack.parse_template(template).get("Parameters", {})
     if unknown := [key for key in values if key not in declared]:
         raise refuse(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     for key, value in values.items():
-        allowed = [str(one) for one in declared[key].get("AllowedValues", ())]
-        if allowed and value not in allowed:
-            raise refuse(f"Parameter '{key}' must be one of AllowedValues")
+        wrong = None if value is None else complaint(declared[key], value)
+        if wrong:
+            raise refuse(f"Parameter '{key}' must {wrong}")
 
 
 def _keys(value: Any) -> Iterator[str]:

@@ -14,8 +14,9 @@ from moto.core.exceptions import ServiceException
 
 from muster_local import stack_resources
 from muster_local.code_store import CodeStore
-from muster_local.stack_resources import Place, ResourceError
-from muster_local.templates import Source, TemplateError, prepare
+from muster_local.resource_errors import ResourceError
+from muster_local.stack_resources import Place
+from muster_local.templates import Source, TemplateError, prepare, references
 
 type Changed = Callable[[Any], None]
 
@@ -194,6 +195,7 @@ def _become(stack: Any, existing: Mapping[str, Any]) -> list[tuple[str, Any, dic
         kind = wanted[name]["Type"]
         resource = existing.get(name)
         verb = "CREATE" if resource is None else "UPDATE"
+        properties: dict[str, Any] = {}
         try:
             properties = stack_resources.properties_of(wanted[name], stack.resource_map)
             before = stack.properties.get(name)
@@ -209,7 +211,8 @@ def _become(stack: Any, existing: Mapping[str, Any]) -> list[tuple[str, Any, dic
                 changed.cf_resource_type, changed.logical_resource_id = kind, name
                 parsed[name] = changed
         except Exception as error:
-            _tell(stack, name, resource, f"{verb}_FAILED", kind=kind, why=reason(error))
+            why = stack_resources.reason_of(kind, properties, error) or reason(error)
+            _tell(stack, name, resource, f"{verb}_FAILED", kind=kind, why=why)
             raise
         stack.properties[name] = properties
         _tell(stack, name, parsed[name], f"{verb}_COMPLETE", kind=kind)
@@ -230,13 +233,19 @@ def _delete(stack: Any) -> None:
 
 
 def _remove(stack: Any, policies: Mapping[str, str]) -> str | None:
-    """Delete resources as their deletion policies say, those that refer to others first; say which are still there."""
-    ordered = [name for name in stack.properties if name in policies]
-    failures = [
-        name
-        for name in reversed(ordered)
-        if not _remove_one(stack, name, _existing(stack)[name], stack.properties[name], policies[name])
-    ]
+    """Delete resources as their deletion policies say, those that refer to others first; say which cannot go.
+
+    What these refer to is not even tried.
+    """
+    resources = stack.template_dict.get("Resources", {})
+    failures: list[str] = []
+    needed: set[str] = set()
+    for name in reversed([name for name in stack.properties if name in policies]):
+        if name in needed:
+            needed.update(references(resources.get(name)))
+        elif not _remove_one(stack, name, _existing(stack)[name], stack.properties[name], policies[name]):
+            failures.append(name)
+            needed.update(references(resources.get(name)))
     return f"The following resource(s) failed to delete: [{', '.join(failures)}]." if failures else None
 
 
@@ -327,12 +336,13 @@ def _check_parameters(declared: Mapping[str, Any], given: Mapping[str, Any]) -> 
     if missing := [name for name, slot in declared.items() if name not in given and "Default" not in slot]:
         raise ValidationError(message=f"Parameters: [{', '.join(missing)}] must have values")
     for name, value in given.items():
-        complaint = _complaint(declared[name], str(value))
-        if complaint:
-            raise ValidationError(message=f"Parameter '{name}' must {complaint}")
+        wrong = complaint(declared[name], str(value))
+        if wrong:
+            raise ValidationError(message=f"Parameter '{name}' must {wrong}")
 
 
-def _complaint(slot: Mapping[str, Any], value: str) -> str | None:
+def complaint(slot: Mapping[str, Any], value: str) -> str | None:
+    """Return what a parameter's value must be and is not, or None when its declaration allows it."""
     allowed = [str(item) for item in slot.get("AllowedValues", ())]
     if allowed and value not in allowed:
         return "be one of AllowedValues"

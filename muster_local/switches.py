@@ -162,6 +162,12 @@ ALL = (
         ("CANCELLED", "SUCCEEDED"),
     ),
     Switch(
+        "stack_update_scope",
+        "Does an update of a stack that changes one property of a role write the whole role as the template has it, "
+        "or only that property?",
+        ("whole_resource", "changed_properties"),
+    ),
+    Switch(
         "event_resources",
         "Does the event history name the state machine among the resources of a StartExecution?",
         ("named", "unnamed"),

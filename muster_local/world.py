@@ -19,6 +19,7 @@ from moto.organizations.models import (
 
 from muster_local import (
     account_keys,
+    aws_policies,
     change_calendar,
     event_history,
     object_store,
@@ -50,6 +51,9 @@ def install() -> None:
     organizations.correct()
     service_linked_roles.name_the_service()
     service_linked_roles.refuse_an_existing_role_as_iam_does()
+    aws_policies.know_the_policies_of_aws()
+    aws_policies.attach_a_policy_once()
+    aws_policies.encode_documents_of_policy_versions()
     parameter_store.limit_parameter_sizes()
     account_keys.let_an_account_id_be_an_access_key()
     triage_role_reads.settle_before_iam_answers()

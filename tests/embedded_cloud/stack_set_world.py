@@ -33,6 +33,34 @@ def template(*names: str, **resources: Any) -> str:
     return json.dumps({"Resources": {**roles, **resources}})
 
 
+OWN_POLICY = "Own"
+DENIAL = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+SECURITY_AUDIT = "arn:aws:iam::aws:policy/SecurityAudit"
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+
+
+def role(name: str, action: str | list[str], resource: Any = "*", **more: Any) -> dict[str, Any]:
+    """A role with one policy, whose description names the parameter Repair."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    policy = {"PolicyName": OWN_POLICY, "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+    properties = {
+        "RoleName": name,
+        "Description": {"Fn::Sub": "Repair: ${Repair}"},
+        "AssumeRolePolicyDocument": TRUST,
+        "Policies": [policy],
+    }
+    return {"Type": "AWS::IAM::Role", "Properties": properties | more}
+
+
+def repairable(**more: Any) -> str:
+    """The two roles of a template that a parameter changes; the first needs the second, which has a policy of AWS."""
+    first = role(ROLE, "iam:PassRole", {"Fn::GetAtt": ["Execution", "Arn"]}, **more)
+    second = role(EXECUTION_ROLE, ["s3:GetObject", "iam:GetRole"], ManagedPolicyArns=[SECURITY_AUDIT])
+    parameter = {"Type": "String", "Default": "none", "AllowedPattern": "^[a-z]{1,8}$"}
+    parameters = dict.fromkeys(("Repair", "Other"), parameter)
+    return json.dumps({"Parameters": parameters, "Resources": {"Containment": first, "Execution": second}})
+
+
 @dataclass(frozen=True, slots=True)
 class StackSets:
     """StackSets of the small organization, switched on."""
@@ -96,6 +124,23 @@ class StackSets:
         """The roles of an account without the one that every member has."""
         found = {role["RoleName"] for role in self.cloud.iam(account).list_roles()["Roles"]}
         return found - {"OrganizationAccountAccessRole"}
+
+    def override(self, *accounts: str, unit: str, **values: str | None) -> str:
+        """Override parameters in these accounts alone, all at once; None keeps the value that there is."""
+        targets = {"OrganizationalUnitIds": [unit], "Accounts": [*accounts], "AccountFilterType": "INTERSECTION"}
+        parameters = [
+            {"ParameterKey": key, "UsePreviousValue": True}
+            if value is None
+            else {"ParameterKey": key, "ParameterValue": value}
+            for key, value in values.items()
+        ]
+        request = instances(unit) | {"DeploymentTargets": targets, "ParameterOverrides": parameters}
+        return str(self.api().update_stack_instances(**request)["OperationId"])
+
+    def overrides(self, account: str) -> dict[str, str]:
+        place = {"StackInstanceAccount": account, "StackInstanceRegion": HOME}
+        found = self.api().describe_stack_instance(StackSetName=NAME, **place)["StackInstance"]
+        return {one["ParameterKey"]: one["ParameterValue"] for one in found["ParameterOverrides"]}
 
     def create_role_by_hand(self, account: str, name: str = ROLE) -> str:
         made = self.cloud.iam(account).create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))

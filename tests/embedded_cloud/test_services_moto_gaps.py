@@ -8,13 +8,20 @@ from typing import Any
 
 import moto
 import pytest
-from moto.iam.exceptions import EntityAlreadyExists
+from moto.iam.exceptions import EntityAlreadyExists, NotFoundException
 from moto.iam.models import iam_backends
 from moto.organizations.models import OrganizationsBackend, organizations_backends
 from moto.organizations.responses import OrganizationsResponse
 from moto.ssm.models import ssm_backends
 
-from muster_local import account_keys, organizations, parameter_store, service_linked_roles, triage_role_reads
+from muster_local import (
+    account_keys,
+    aws_policies,
+    organizations,
+    parameter_store,
+    service_linked_roles,
+    triage_role_reads,
+)
 from muster_local.model_check import problems
 from tests.embedded_cloud.small_world import (
     LEDGER,
@@ -166,6 +173,32 @@ def test_moto_knows_nothing_of_a_service_that_makes_roles(cloud: SmallWorld) -> 
     cloud.advance(minutes=5)
     assert triage_role_reads.unpatched_call_action.__qualname__ == "BaseResponse.call_action"
     assert service_linked_roles.TRIAGE_ROLE_NAME not in {role.name for role in iam_backends[SHOP]["aws"].roles.values()}
+
+
+def test_moto_knows_no_policy_of_aws(cloud: SmallWorld) -> None:
+    assert cloud
+    for name, arguments in {
+        "get_policy": (),
+        "attach_role_policy": ("OrganizationAccountAccessRole",),
+        "attach_user_policy": ("nobody",),
+        "attach_group_policy": ("nobody",),
+    }.items():
+        with pytest.raises(NotFoundException, match="Policy arn:aws:iam::aws:policy/AWSDenyAll"):
+            aws_policies.unpatched[name](iam_backends[SHOP]["aws"], "arn:aws:iam::aws:policy/AWSDenyAll", *arguments)
+
+
+def test_moto_counts_a_policy_twice_that_is_attached_twice(cloud: SmallWorld) -> None:
+    made = cloud.iam(SHOP).create_policy(
+        PolicyName="Any",
+        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}',
+    )["Policy"]["Arn"]
+    for _ in range(2):
+        aws_policies.unpatched["attach_role_policy"](iam_backends[SHOP]["aws"], made, "OrganizationAccountAccessRole")
+    assert cloud.iam(SHOP).get_policy(PolicyArn=made)["Policy"]["AttachmentCount"] == 2
+
+
+def test_moto_encodes_the_document_of_no_policy_version() -> None:
+    assert "GetPolicyVersionResponse.PolicyVersion.Document" not in aws_policies.unpatched_transformers
 
 
 @pytest.mark.parametrize(("tier", "size"), [("Standard", 5000), ("Advanced", 9000)])

@@ -45,3 +45,19 @@ def test_the_event_history_and_answers_to_tokens_have_no_resource() -> None:
 def test_an_execution_is_described_and_stopped_by_its_own_name() -> None:
     for operation in ("DescribeExecution", "StopExecution"):
         assert needs("states", operation, executionArn=EXECUTION) == [(f"states:{operation}", EXECUTION)]
+
+
+def test_a_role_is_read_and_changed_by_its_own_name() -> None:
+    role = "arn:aws:iam::222222222222:role/Execution"
+    for operation in ("GetRole", "ListRolePolicies", "ListAttachedRolePolicies", "UpdateAssumeRolePolicy"):
+        assert needs("iam", operation, RoleName="Execution") == [(f"iam:{operation}", role)]
+    for operation in ("GetRolePolicy", "PutRolePolicy", "DeleteRolePolicy"):
+        assert needs("iam", operation, RoleName="Execution", PolicyName="Own") == [(f"iam:{operation}", role)]
+    for operation in ("AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary"):
+        assert needs("iam", operation, RoleName="Execution", PolicyArn="any") == [(f"iam:{operation}", role)]
+
+
+def test_a_managed_policy_is_read_by_its_own_name() -> None:
+    for policy in ("arn:aws:iam::222222222222:policy/own", "arn:aws:iam::aws:policy/SecurityAudit"):
+        assert needs("iam", "GetPolicy", PolicyArn=policy) == [("iam:GetPolicy", policy)]
+        assert needs("iam", "GetPolicyVersion", PolicyArn=policy, VersionId="v1") == [("iam:GetPolicyVersion", policy)]

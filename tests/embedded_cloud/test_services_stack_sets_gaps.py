@@ -6,7 +6,6 @@ import pytest
 from moto.cloudformation import models as cloudformation
 from moto.cloudformation.models import CloudFormationBackend, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.iam.models import iam_backends
 
 from muster_local import stack_sets, stack_sets_stacks
 from muster_local.stack_sets_operations import PRINCIPAL
@@ -82,8 +81,3 @@ def test_moto_parses_a_template_anew_for_each_stack(monkeypatch: pytest.MonkeyPa
     for _ in range(2):
         stack_sets_stacks.unpatched_parse_template(template(ROLE))
     assert len(read) == 2
-
-
-def test_moto_knows_no_policy_of_aws(cloud: SmallWorld) -> None:
-    assert cloud
-    assert "arn:aws:iam::aws:policy/SecurityAudit" not in iam_backends[SHOP]["aws"].managed_policies
