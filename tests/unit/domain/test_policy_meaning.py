@@ -186,6 +186,13 @@ def test_same_thing_in_other_words_is_no_difference(first: dict[str, Any], secon
             id="another kind of principal",
         ),
         pytest.param(
+            trust({"AWS": "300000000000"}),
+            trust({"AWS": "arn:aws:iam::300000000000:root/"}),
+            "lacks sts:AssumeRole for AWS 300000000000; "
+            "also allows sts:AssumeRole for AWS arn:aws:iam::300000000000:root/",
+            id="almost the account's root",
+        ),
+        pytest.param(
             policy(statement(Action=["a:1", "a:2"], Resource=["x", "y"])),
             policy(statement(Action="a:1", Resource="x"), statement(Action="a:2", Resource="y")),
             "lacks a:1 on y, a:2 on x",

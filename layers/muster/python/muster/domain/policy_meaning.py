@@ -235,10 +235,15 @@ def _read_principals(place: str, value: object) -> list[str]:
     if value.keys() - _PRINCIPAL_KINDS:
         raise PolicyFormError(place, f"has another kind than {', '.join(sorted(_PRINCIPAL_KINDS))}")
     return [
-        f"{kind} {_ACCOUNT_ROOT.sub(r'\1', name) if kind == 'AWS' else name}"
+        f"{kind} {_name_account(name) if kind == 'AWS' else name}"
         for kind, names in value.items()
         for name in _read_strings(f"{place}, {kind}", names)
     ]
+
+
+def _name_account(name: str) -> str:
+    root = _ACCOUNT_ROOT.fullmatch(name)
+    return name if root is None else str(root[1])
 
 
 def _read_conditions(place: str, value: object) -> frozenset[Condition]:
