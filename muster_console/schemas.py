@@ -12,6 +12,7 @@ from muster.messages.assessment import Assessment
 from muster.messages.containment import Containment
 from muster.messages.desired_state_documents import DesiredStateDocument
 from muster.messages.plan import PlanDocument
+from muster.messages.preference import PreferenceDocument
 from muster.messages.preflight import PreflightDocument
 from muster.messages.report import Report
 
@@ -22,6 +23,7 @@ DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
     "containment.schema.json": Containment,
     "report.schema.json": Report,
     "plan.schema.json": PlanDocument,
+    "preference.schema.json": PreferenceDocument,
     "preflight.schema.json": PreflightDocument,
     "approval-request.schema.json": ApprovalRequestDocument,
 }

@@ -104,9 +104,25 @@ class ReportSettings(Settings):
     """Settings of Report."""
 
 
-class ApprovalSettings(Settings):
-    """Settings of Approval. ``own_roles`` are the names of the application's roles, with commas in between."""
+class AttributionSettings(Settings):
+    """Settings of a function that finds out who started an execution.
+
+    ``own_roles`` are the names of the application's roles, with commas in between: none of them is a person.
+    """
 
     deployment: str
-    plan_max_age_seconds: Annotated[int, Field(ge=1)]
     own_roles: Annotated[str, Field(pattern=r"^[\w+=.@-]+(,[\w+=.@-]+)*$")]
+
+    def own(self) -> frozenset[str]:
+        """Return the names, each."""
+        return frozenset(self.own_roles.split(","))
+
+
+class ApprovalSettings(AttributionSettings):
+    """Settings of Approval."""
+
+    plan_max_age_seconds: Annotated[int, Field(ge=1)]
+
+
+class PreferenceSettings(AttributionSettings):
+    """Settings of Preference."""
