@@ -29,7 +29,7 @@ CONFIG = Config(
     user_agent_extra="muster",
 )
 
-READS = re.compile(r"(?:Get|List|Describe|BatchGet|Head|Lookup)(?=[A-Z])|AssumeRole$")
+READS = re.compile(r"(?:Get|List|Describe|Detect|BatchGet|Head|Lookup)(?=[A-Z])|AssumeRole$")
 """How operations begin that change nothing. Whatever else there is counts as a write."""
 
 

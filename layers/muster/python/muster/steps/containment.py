@@ -56,6 +56,7 @@ from muster.errors import (
     ImplausibleInventoryError,
     NotYetConsistentError,
     ServiceAnswerError,
+    TransientError,
 )
 from muster.ports import RunDocuments, StackSetReader, StackSetWriter
 from muster.steps.gate import Gate
@@ -321,6 +322,6 @@ class Containment:
             return
         try:
             self.reader.detect_drift(look.desired.containment.stack_set)
-        except ServiceAnswerError:
-            # It only shows where to look: whether roles are well is read from the roles themselves.
+        except (ServiceAnswerError, TransientError):
+            # It only shows where to look, and the next run tries again: whether roles are well is read from themselves.
             return
