@@ -63,8 +63,8 @@ def test_every_function_and_machine_has_a_role_of_its_own() -> None:
     machines = of_type(APPLICATION, "AWS::StepFunctions::StateMachine")
     used = [str(item["Role"]) for item in functions.values()] + [str(item["RoleArn"]) for item in machines.values()]
 
-    assert len(functions) == 11
-    assert len(machines) == 2
+    assert len(functions) == 12
+    assert len(machines) == 3
     assert len(used) == len(set(used)) == len(of_type(APPLICATION, "AWS::IAM::Role"))
 
 
@@ -179,8 +179,9 @@ def test_state_bucket_outlives_the_stack_and_is_closed() -> None:
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
 
 
-def test_approval_knows_every_role_of_the_application_so_that_none_of_them_approves() -> None:
-    variables = APPLICATION["ApprovalFunction"]["Properties"]["Environment"]["Variables"]
+@pytest.mark.parametrize("function", ["ApprovalFunction", "PreferenceFunction"])
+def test_who_answers_and_attests_is_no_role_of_the_application(function: str) -> None:
+    variables = APPLICATION[function]["Properties"]["Environment"]["Variables"]
     known = set(variables["MUSTER_OWN_ROLES"]["Fn::Sub"].split(","))
 
     assert known == {role["RoleName"]["Fn::Sub"] for role in of_type(APPLICATION, "AWS::IAM::Role").values()}

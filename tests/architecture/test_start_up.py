@@ -70,6 +70,7 @@ def test_there_are_handlers() -> None:
         "lease",
         "member_repair",
         "plan",
+        "preference",
         "preflight",
         "report",
         "scoping",
