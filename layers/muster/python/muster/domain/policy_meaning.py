@@ -235,7 +235,7 @@ def _read_principals(place: str, value: object) -> list[str]:
     if value.keys() - _PRINCIPAL_KINDS:
         raise PolicyFormError(place, f"has another kind than {', '.join(sorted(_PRINCIPAL_KINDS))}")
     return [
-        f"{kind} {_name_account(name) if kind == 'AWS' else name}"
+        f"{kind} {_name_account(name)}"
         for kind, names in value.items()
         for name in _read_strings(f"{place}, {kind}", names)
     ]
