@@ -109,6 +109,7 @@ def test_roles_as_the_template_makes_them_have_no_defect(pinned: PinnedRoles) ->
         pytest.param(with_inline("more", ALLOWING), id="an inline policy that only allows"),
         pytest.param(with_attached(GUARD, Known(ALLOWING)), id="an attached policy that only allows"),
         pytest.param(with_attached(f"{SECURITY_AUDIT}2", None), id="an attached policy that need not be read"),
+        pytest.param(with_attached(SECURITY_AUDIT, DENIED), id="a pinned policy that nobody could read"),
         pytest.param({**as_made(), "Other": RoleDocument("Other", DENYING, {}, {}, "arn")}, id="another role"),
     ],
 )
@@ -187,6 +188,16 @@ WANTED = f"sts:AssumeRole for Service {SERVICE} if StringEquals sts:externalid {
                 )
             ],
             id="any external id",
+        ),
+        pytest.param(
+            [assume(StringEquals={"sts:ExternalId": OTHER}, StringLike={"sts:ExternalId": "*"}), tag()],
+            [
+                other_trust(
+                    f"lacks {WANTED}; also allows sts:AssumeRole for Service {SERVICE} "
+                    f"if StringEquals sts:externalid {OTHER} and StringLike sts:externalid *"
+                )
+            ],
+            id="two conditions of the external id",
         ),
         pytest.param([tag()], [other_trust(f"lacks {WANTED}")], id="no AssumeRole"),
         pytest.param(
@@ -414,6 +425,13 @@ def test_old_generation_is_not_what_everything_but_automation_definitions_says()
     assert [kind for kind, _ in defects(with_inline(CONTAINMENT_POLICY, document))] == [DefectKind.POLICY_ALTERED]
 
 
+def test_what_is_pinned_is_of_no_old_generation() -> None:
+    found = altered(CONTAINMENT_POLICY, 0, Resource="arn:aws:ssm:*:*:automation-definition/*:$DEFAULT")
+    pinned = {name: replace(each, inline=found[name].inline) for name, each in PINNED.items()}
+
+    assert examine(SHOP, found, pinned) == Known(())
+
+
 def test_security_audit_has_to_be_attached() -> None:
     found = as_made()
     found[EXECUTION_ROLE] = replace(found[EXECUTION_ROLE], attached={})
@@ -493,15 +511,23 @@ def test_defects_come_in_the_same_order_whatever_the_order_of_reading() -> None:
         role = roles[EXECUTION_ROLE]
         inline = {**dict.fromkeys(names[::order], DENYING), EXECUTION_POLICY: ALLOWING}
         attached = {arn: Known(DENYING) for arn in arns[::order]}
-        wrong = replace(role, inline=inline, attached=attached, boundary=GUARD, trust=DENYING)
-        return {EXECUTION_ROLE: wrong}
+        roles[EXECUTION_ROLE] = replace(role, inline=inline, attached=attached, boundary=GUARD, trust=DENYING)
+        roles[CONTAINMENT_ROLE] = replace(roles[CONTAINMENT_ROLE], inline={})
+        return roles
 
-    once = examine(SHOP, found(1), PINNED)
+    def pinned(order: int) -> PinnedRoles:
+        return {
+            name: replace(WITH_TRIAGE[name], inline=dict(list(WITH_TRIAGE[name].inline.items())[::order]))
+            for name in list(WITH_TRIAGE)[::order]
+        }
 
-    assert once == examine(SHOP, found(-1), {name: PINNED[name] for name in reversed(list(PINNED))})
+    once = examine(SHOP, found(1), pinned(1))
+
+    assert once == examine(SHOP, found(-1), pinned(-1))
     assert isinstance(once, Known)
     assert [(each.kind, each.policy) for each in once.value] == [
-        (DefectKind.ROLE_MISSING, None),
+        (DefectKind.POLICY_MISSING, CONTAINMENT_POLICY),
+        (DefectKind.TRIAGE_POLICY_MISSING, INVESTIGATION_POLICY),
         (DefectKind.TRUST_PRINCIPAL, None),
         (DefectKind.TRUST_ALTERED, None),
         (DefectKind.POLICY_ALTERED, EXECUTION_POLICY),
