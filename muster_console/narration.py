@@ -104,7 +104,7 @@ def _facts(output: Mapping[str, Any], *, writes: bool) -> Iterator[str]:
     handoffs = rows(output.get("handoffs"))
     if handoffs:
         yield f"{len(handoffs)} {'step' if len(handoffs) == 1 else 'steps'} for somebody else"
-    if isinstance(output.get("status"), str):
+    if isinstance(output.get("status"), str) and output["status"] != "waiting":
         yield output["status"]
     if output.get("MessageId"):
         yield "message sent"
@@ -134,6 +134,8 @@ def _planned(output: Mapping[str, Any]) -> Iterator[str]:
         yield output["decision"]
     if output.get("recorded") is False:
         yield "AWS has no record of the answer yet"
+    if output.get("status") == "waiting":
+        yield "AWS has no record yet of who attests"
 
 
 def _checks(checks: list[Mapping[str, Any]]) -> Iterator[str]:

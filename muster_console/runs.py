@@ -1,4 +1,4 @@
-"""Starts executions of the onboarding machine and of the one that takes answers, and follows one from its history."""
+"""Starts executions of the onboarding machine and of those that people answer by, and follows one from its history."""
 
 import json
 import re
@@ -94,6 +94,16 @@ def start_answer(
     machine, name = stack.machine_for_answers(), _name(decision, now)
     answer = {"plan": plan, "decision": decision, "reason": reason}
     clients.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=json.dumps(answer))
+    return execution_of(machine, name)
+
+
+def start_attestation(
+    clients: Clients, stack: Stack, now: datetime, *, case: str, level: str, accounts: Sequence[str]
+) -> str:
+    """Start the execution by which somebody attests a preference, and return its ARN. May raise ConsoleError."""
+    machine, name = stack.machine_for_attestations(), _name("attest", now)
+    said = {"case": case, "level": level, "accounts": list(accounts)}
+    clients.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=json.dumps(said))
     return execution_of(machine, name)
 
 

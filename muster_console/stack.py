@@ -23,6 +23,7 @@ class Stack:
     contacts_parameter: str
     preflight_function_arn: str
     approve_machine_arn: str | None = None
+    attest_machine_arn: str | None = None
 
     def execution_arn(self, run: str) -> str:
         """Return the ARN of one run of the onboarding machine."""
@@ -36,6 +37,15 @@ class Stack:
                 "Deploy the present version, as docs/deploy.md says, then repeat the command.",
             )
         return self.approve_machine_arn
+
+    def machine_for_attestations(self) -> str:
+        """Return the machine that takes attestations. Raises ConsoleError where the deployment has none."""
+        if self.attest_machine_arn is None:
+            raise ConsoleError(
+                "The stack has no output AttestMachineArn, so this deployment is of a version without attestations.",
+                "Deploy the present version, as docs/deploy.md says, then repeat the command.",
+            )
+        return self.attest_machine_arn
 
 
 def execution_of(machine_arn: str, name: str) -> str:
@@ -59,6 +69,7 @@ def find_stack(clients: Clients, name: str, connection: Connection) -> Stack:
             contacts_parameter=outputs["ContactsParameterName"],
             preflight_function_arn=outputs["PreflightFunctionArn"],
             approve_machine_arn=outputs.get("ApproveMachineArn"),
+            attest_machine_arn=outputs.get("AttestMachineArn"),
         )
     except KeyError as missing:
         raise ConsoleError(

@@ -22,6 +22,7 @@ PREFLIGHT = "arn:aws:lambda:eu-west-1:222222222222:function:muster-preflight"
 BUCKET = "muster-222222222222-eu-west-1"
 MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-onboard"
 APPROVE_MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-approve"
+ATTEST_MACHINE = "arn:aws:states:eu-west-1:222222222222:stateMachine:muster-attest"
 EXAMPLE = Path(__file__).parents[3] / "config" / "desired-state.example.yaml"
 
 
@@ -45,6 +46,7 @@ class FakeCloudFormation:
         default_factory=lambda: {
             "OnboardMachineArn": MACHINE,
             "ApproveMachineArn": APPROVE_MACHINE,
+            "AttestMachineArn": ATTEST_MACHINE,
             "StateBucketName": BUCKET,
             "ContactsParameterName": "/muster/contacts",
             "PreflightFunctionArn": PREFLIGHT,
@@ -200,6 +202,11 @@ class FakeOrganizations:
             "list_organizational_units_for_parent": self._below,
         }
         return Pages(pages[operation])
+
+    def describe_organization(self) -> Any:
+        if self.fault:
+            raise self.fault
+        return {"Organization": {"Id": "o-exampleorg1"}}
 
     def _roots(self) -> list[Mapping[str, Any]]:
         return [{"Roots": [{"Id": "r-ab12", "Name": "Root"}]}]

@@ -289,12 +289,13 @@ class TestCase:
     def test_there_is_none_when_nothing_is_to_be_asked(self, history: list[Entry]) -> None:
         assert case_for(*history) is None
 
-    def test_it_asks_for_what_is_open_and_for_what_waits_as_its_number_may_have_been_wrong(self) -> None:
+    def test_it_asks_for_what_is_open_or_for_what_waits_as_its_number_may_have_been_wrong(self) -> None:
         def wished(*history: Entry) -> Sequence[tuple[str, ContainmentPreference | None]]:
             return wish(judge(wanted(CONFIRMED, {ONE: SUSPECTED}), known(*history), AT))
 
         assert wished() == ((ORGANIZATION, CONFIRMED), (ONE, SUSPECTED))
         assert wished(attested(), asked("10002", {ONE: SUSPECTED})) == ((ONE, SUSPECTED),)
+        assert wished(asked()) == ((ONE, SUSPECTED),)
         assert wished(attested(), attested(SUSPECTED, ONE)) == ()
 
 

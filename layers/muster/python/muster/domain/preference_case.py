@@ -42,11 +42,14 @@ class CaseText:
     type: str = CASE_TYPE
 
 
-def wish(standings: Iterable[PreferenceStanding]) -> tuple[tuple[str, Level], ...]:
-    """Return what a case asks for: the wanted levels that AWS was not asked for, or has not confirmed, yet."""
-    return tuple(
-        (each.subject, each.wanted) for each in standings if each.need.asks or each.status is PreferenceStatus.REQUESTED
-    )
+def wish(standings: Sequence[PreferenceStanding]) -> tuple[tuple[str, Level], ...]:
+    """Return what a case asks for: the wanted levels that AWS is to be asked for.
+
+    Where there are none, those that AWS was asked for and has not confirmed: their case may have another number.
+    """
+    asked = tuple((each.subject, each.wanted) for each in standings if each.need.asks)
+    waiting = tuple((each.subject, each.wanted) for each in standings if each.status is PreferenceStatus.REQUESTED)
+    return asked or waiting
 
 
 def write_case(standings: Sequence[PreferenceStanding], context: CaseContext) -> CaseText | None:
@@ -56,8 +59,8 @@ def write_case(standings: Sequence[PreferenceStanding], context: CaseContext) ->
         return None
     membership = f"{context.membership_id} in " if context.membership_id else "in "
     body = (
-        "Please set the containment preference of AWS Security Incident Response for our organization as it is written",
-        "below, and tell us in this case which option is set, for the organization and for each account.",
+        "Please set the containment preference of AWS Security Incident Response for our organization as follows,",
+        "and tell us in this case which option is set, for the organization and for each account.",
         "",
         f"Organization: {context.organization_id}",
         f"Membership: {membership}account {context.home.account_id}, Region {context.home.region}",

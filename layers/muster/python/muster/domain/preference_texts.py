@@ -141,10 +141,11 @@ def say(standing: PreferenceStanding) -> str:
             assert_never(standing.need)
 
 
-def attest_command(standing: PreferenceStanding, case: str = "CASE") -> str:
-    """Return the command that attests the wanted level of a subject, once AWS has confirmed it."""
+def attest_command(standing: PreferenceStanding) -> str:
+    """Return what to type after ``muster`` to attest the wanted level of a subject, once AWS has confirmed it."""
+    case = standing.pending.case if standing.pending else "CASE"
     account = "" if standing.subject == ORGANIZATION else f" --account {standing.subject}"
-    return f"muster attest --case {case} --level {standing.wanted or NO_LEVEL_OF_ITS_OWN}{account}"
+    return f"attest --case {case} --level {standing.wanted or NO_LEVEL_OF_ITS_OWN}{account}"
 
 
 def name_level(level: Level) -> str:
@@ -159,9 +160,10 @@ def name_subject(subject: str) -> str:
 
 def what_to_do(standing: PreferenceStanding) -> str:
     """Return what is to be done about a subject, with the commands; empty when nothing is."""
-    case = standing.pending.case if standing.pending else "CASE"
     return _REMEDIES[standing.need].format(
-        case=case, attest=attest_command(standing, case), difference=_compare(standing)
+        case=standing.pending and standing.pending.case,
+        attest=f"muster {attest_command(standing)}",
+        difference=_compare(standing),
     )
 
 
