@@ -1046,6 +1046,24 @@ TABLE: list[tuple[str, str | None, str]] = [
         ),
     ),
     (
+        "containment.quarantine_units",
+        "ou-ab12-11111111",
+        ("containment.quarantine_units: is text, not a list. Write a list of up to 10 unit ids: [ou-ab12-11111111]."),
+    ),
+    (
+        "containment.quarantine_units",
+        "[Quarantine]",
+        (
+            "containment.quarantine_units[0]: is not a unit id. Write the unit's id: ou-, four or more characters, a"
+            " hyphen, eight or more characters."
+        ),
+    ),
+    (
+        "containment.quarantine_units",
+        "[ou-ab12-11111111, ou-ab12-11111111]",
+        ("containment.quarantine_units: has the same entry twice (number 2 is a repetition). Remove one of them."),
+    ),
+    (
         "containment.attest_every_days",
         "29",
         "containment.attest_every_days: is less than 30. Write a whole number of days from 30 to 400.",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from muster import errors
-from muster.domain.containment import CONTAINMENT_ROLE
+from muster.domain.containment_roles import CONTAINMENT_ROLE
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Association

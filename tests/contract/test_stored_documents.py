@@ -9,8 +9,9 @@ import jsonschema
 import pytest
 
 from muster.domain.assessment import InventoryRow, assess_accounts, to_document
-from muster.domain.containment import ROLES, Observation, inventory_from_assessment, judge
-from muster.domain.containment import to_document as contained_to_document
+from muster.domain.containment import Observation, inventory_from_assessment, judge
+from muster.domain.containment_document import to_document as contained_to_document
+from muster.domain.containment_roles import CONTAINMENT_ROLE, ROLES, Defect, DefectKind
 from muster.domain.desired import DesiredContainment, DesiredMembership, DesiredState
 from muster.domain.diagnosis import Circumstances, Coverage
 from muster.domain.membership import Association, Membership
@@ -18,6 +19,8 @@ from muster.domain.observed import Known, Unknown
 from muster.domain.organization import Account, AccountState
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice
 from muster.domain.plan import Affected, LeftStep, Plan, PlanError, PlannedRemediation, SealedPlan, seal
+from muster.domain.readiness import judge_readiness
+from muster.domain.readings import Reading
 from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
 from muster.domain.scope import EntireOrganization, OrganizationalUnits
 from muster.domain.stack_sets import StackSet
@@ -122,9 +125,14 @@ def _containment() -> dict[str, Any]:
         template="Resources: {}",
     )
     seen = Known(Observation(access=True, stack_set=stack_set))
-    deployments = judge(wanted, inventory, seen, {}, management_roles=Known(ROLES), waiting_for=None)
+    boundary = Defect(DefectKind.BOUNDARY, CONTAINMENT_ROLE, "a boundary", "arn:aws:iam::aws:policy/ReadOnlyAccess")
+    readings = {inventory.management.id: Reading("manual-1", AT, "ground", ROLES, (boundary,))}
+    deployments = judge(wanted, inventory, seen, readings, waiting_for=None)
     return contained_to_document(
-        deployments,
+        [
+            judge_readiness(each, readings.get(each.account.id), ground=None, at=AT, not_read="it was not read")
+            for each in deployments
+        ],
         run="manual-1",
         at=AT.isoformat(),
         wanted=wanted,
@@ -132,6 +140,7 @@ def _containment() -> dict[str, Any]:
         seen=seen,
         template="Resources: {}",
         waiting_for=None,
+        lost=deployments[1:],
     )
 
 
@@ -142,7 +151,16 @@ def test_the_containment_roles_that_are_stored_follow_their_schema() -> None:
     jsonschema.Draft202012Validator(schema).validate(stored)
     assert stored.keys() == schema["properties"].keys()
     assert stored["stack_set"].keys() == schema["$defs"]["FoundStackSet"]["properties"].keys()
-    assert Containment.model_validate(stored).counts == stored["counts"]
+    for kind in ("AccountRoles", "FoundDefect", "Told"):
+        assert (
+            schema["$defs"][kind]["properties"].keys()
+            == {
+                "AccountRoles": stored["accounts"][0],
+                "FoundDefect": stored["accounts"][0]["defects"][0],
+                "Told": stored["accounts"][0]["told"],
+            }[kind].keys()
+        )
+    assert Containment.model_validate(stored).readiness == stored["readiness"]
 
 
 def _report() -> dict[str, Any]:

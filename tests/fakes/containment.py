@@ -46,6 +46,8 @@ def contain(
     run: str = "run-1",
     last_attempt: bool = False,
     gate: Gate | None = None,
+    suspects: frozenset[str] = frozenset(),
+    template: str = TEMPLATE,
 ) -> ContainmentOutcome:
     """Run one pass, after an assessment."""
     world = stack_sets.world
@@ -56,7 +58,7 @@ def contain(
     def pinned(account_id: str) -> PinnedRoles:
         return read_pinned_roles(account_id, ec2_triage=wanted.containment.ec2_triage)
 
-    step = Containment(stack_sets, stack_sets, RoleReadings(stack_sets, documents, pinned), documents, TEMPLATE)
+    step = Containment(stack_sets, stack_sets, RoleReadings(stack_sets, documents, pinned), documents, template)
     return step.apply(
         wanted,
         gate or Automatic(wanted),
@@ -64,16 +66,22 @@ def contain(
         at=world.now,
         assessment_key=ASSESSMENT_KEY,
         last_attempt=last_attempt,
+        suspects=suspects,
     )
 
 
 def contain_until_done(
-    stack_sets: FakeStackSets, desired: DesiredState | None = None, *, run: str = "run-1", attempts: int = 20
+    stack_sets: FakeStackSets,
+    desired: DesiredState | None = None,
+    *,
+    run: str = "run-1",
+    attempts: int = 20,
+    template: str = TEMPLATE,
 ) -> list[ContainmentOutcome]:
     """Run passes as the machine does: operations end while it waits."""
     outcomes = []
     for attempt in range(attempts):
-        outcomes.append(contain(stack_sets, desired, run=run, last_attempt=attempt == attempts - 1))
+        outcomes.append(contain(stack_sets, desired, run=run, last_attempt=attempt == attempts - 1, template=template))
         if outcomes[-1].more:
             continue
         if outcomes[-1].waiting_for is None:

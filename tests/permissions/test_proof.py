@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.domain.containment import ROLES
+from muster.domain.containment_roles import ROLES
 from muster_console import preflight
 from muster_local.permissions import load_exceptions, prove
 from muster_local.server import EmbeddedCloud

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from muster.domain.containment import CONTAINMENT_ROLE, EXECUTION_ROLE
+from muster.domain.containment_roles import CONTAINMENT_ROLE, EXECUTION_ROLE
 from tests.scenarios.conftest import Cloud
 from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, MANAGEMENT, Operator, Run

@@ -1,11 +1,16 @@
 """What could not be read of the StackSet is said to be unknown, in the documents too."""
 
-from muster.domain.containment import Inventory, Member, judge, note, to_document
-from muster.domain.desired import ContainmentRoles, DesiredContainment
-from muster.domain.observed import Known, Observed, Unknown
-from muster.domain.organization import AccountState
+from datetime import UTC, datetime
 
-DENIED: Observed[frozenset[str]] = Unknown("AccessDenied")
+from muster.domain.containment import Inventory, Member, judge, note
+from muster.domain.containment_document import to_document
+from muster.domain.desired import ContainmentRoles, DesiredContainment
+from muster.domain.observed import Unknown
+from muster.domain.organization import AccountState
+from muster.domain.readiness import judge_readiness
+from muster.domain.readings import Reading
+
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MANAGEMENT = Member("111111111111", "management", AccountState.ACTIVE, ("r-ex01",))
 INVENTORY = Inventory(
     MANAGEMENT, (Member("300000000000", "shop", AccountState.ACTIVE, ("r-ex01", "ou-ex01-wlprod00")),), (), "r-ex01"
@@ -15,10 +20,10 @@ WITH_CANARY = DesiredContainment(roles=ContainmentRoles.MANAGED, canary_unit="ou
 
 def test_stack_set_that_could_not_be_read_is_neither_there_nor_absent() -> None:
     unknown = Unknown("AccessDenied")
-    deployments = judge(WITH_CANARY, INVENTORY, unknown, {}, management_roles=DENIED, waiting_for=None)
+    deployments = judge(WITH_CANARY, INVENTORY, unknown, {}, waiting_for=None)
 
     document = to_document(
-        deployments,
+        [judge_readiness(each, None, ground=None, at=AT, not_read="not read") for each in deployments],
         run="run-1",
         at="2026-11-24T12:00:00+00:00",
         wanted=WITH_CANARY,
@@ -26,6 +31,7 @@ def test_stack_set_that_could_not_be_read_is_neither_there_nor_absent() -> None:
         seen=unknown,
         template="{}",
         waiting_for=None,
+        lost=(),
     )
 
     assert document["stack_set"]["present"] is None
@@ -34,7 +40,8 @@ def test_stack_set_that_could_not_be_read_is_neither_there_nor_absent() -> None:
 
 def test_targets_that_could_not_be_read_are_not_held_against_the_canary_unit() -> None:
     unknown = Unknown("AccessDenied")
-    deployments = judge(WITH_CANARY, INVENTORY, unknown, {}, management_roles=Known(frozenset()), waiting_for=None)
+    readings = {MANAGEMENT.id: Reading("run-1", AT, "")}
+    deployments = judge(WITH_CANARY, INVENTORY, unknown, readings, waiting_for=None)
 
     assert [each.subject for each in note(WITH_CANARY, deployments, unknown)] == [
         "the management account has no containment roles",

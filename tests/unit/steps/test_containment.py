@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from muster.domain.containment import CONTAINMENT_ROLE, ROLES, DeploymentState
+from muster.domain import kept_instances
+from muster.domain.containment import DeploymentState
+from muster.domain.containment_roles import CONTAINMENT_ROLE, ROLES, RoleDocument
 from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
 from muster.domain.outcomes import ContainmentOutcome, HandoffTo
 from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
@@ -16,6 +19,7 @@ from muster.errors import (
     DeniedError,
     ImplausibleInventoryError,
     RefusedError,
+    ThrottledError,
     UnavailableError,
     WorldMovedError,
 )
@@ -773,3 +777,237 @@ def test_document_says_what_the_stack_set_is(stack_sets: FakeStackSets) -> None:
         "template": "as in this version",
     }
     assert document["readiness"] == {"Ready": 7, "NotReady": 0, "AbsentByChoice": 1, "Unknown": 0}
+
+
+def without_external_id(roles: dict[str, RoleDocument]) -> None:
+    """Alter the trust of the containment role, as somebody in the account would."""
+    role = roles[CONTAINMENT_ROLE]
+    statements = [{**each, "Condition": {}} for each in role.trust["Statement"]]
+    roles[CONTAINMENT_ROLE] = replace(role, trust={**role.trust, "Statement": statements})
+
+
+def with_boundary(roles: dict[str, RoleDocument]) -> None:
+    roles[CONTAINMENT_ROLE] = replace(roles[CONTAINMENT_ROLE], boundary="arn:aws:iam::aws:policy/ReadOnlyAccess")
+
+
+def without_the_role(roles: dict[str, RoleDocument]) -> None:
+    del roles[CONTAINMENT_ROLE]
+
+
+def verdicts(stack_sets: FakeStackSets) -> dict[str, tuple[str, list[str]]]:
+    document = stack_sets.world.read_document("containment/latest.json")
+    return {each["id"]: (each["readiness"], [one["kind"] for one in each["defects"]]) for each in document["accounts"]}
+
+
+def reads(stack_sets: FakeStackSets) -> list[str]:
+    return [call.account_id for call in stack_sets.world.calls if call.operation == "iam:GetRole"]
+
+
+class TestReadiness:
+    def test_every_role_is_read_once_and_only_the_share_again(self, stack_sets: FakeStackSets) -> None:
+        stack_sets.made_by_hand[MANAGEMENT] = ROLES
+        deployed(stack_sets)
+        contain_until_done(stack_sets, verifying())
+        assert sorted(reads(stack_sets)) == sorted([MANAGEMENT, *MEMBERS])
+        assert verdicts(stack_sets)[SHOP] == ("Ready", [])
+        stack_sets.world.calls.clear()
+        contain(stack_sets, verifying(), run="run-2")
+        assert reads(stack_sets) == []
+        stack_sets.world.now += timedelta(days=1)
+        contain(stack_sets, verifying(), run="run-3")
+        assert len(reads(stack_sets)) == 2  # a sixth of eight accounts
+
+    def test_account_that_cannot_be_read_is_unknown_and_tried_by_every_run_once(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        deployed(stack_sets).unreadable.add(SHOP)
+        for run in ("run-1", "run-1", "run-2"):
+            contain(stack_sets, verifying(), run=run)
+        assert verdicts(stack_sets)[SHOP] == ("Unknown", [])
+        assert reads(stack_sets).count(SHOP) == 2
+
+    def test_nothing_is_read_while_stacks_are_on_their_way(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).start("theirs")
+        outcome = contain(stack_sets, verifying(), last_attempt=True)
+        assert reads(stack_sets) == [MANAGEMENT]
+        assert "theirs" in (outcome.waiting_for or "")
+
+    def test_roles_are_read_although_the_stack_set_cannot_be(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).world.fail("cloudformation:DescribeStackSet", denied)
+        contain(stack_sets, verifying())
+        assert verdicts(stack_sets)[SHOP] == ("Ready", [])
+        assert states(stack_sets)[SHOP] == "Unknown"
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_account_that_fails_for_a_time_is_tried_again_and_no_other_is(
+        self, stack_sets: FakeStackSets, *, after: bool
+    ) -> None:
+        deployed(stack_sets)
+        stack_sets.world.fail(
+            "iam:GetRole", lambda op, _: ThrottledError(op), times=2, account=SHOP, after=after
+        )  # fmt: skip
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="the roles of 1 accounts could not be read yet"):
+                contain(stack_sets, verifying())
+        contain(stack_sets, verifying())
+        assert verdicts(stack_sets)[SHOP] == ("Ready", [])
+        assert len(reads(stack_sets)) == len(MEMBERS) + 1 + 2
+
+    def test_account_that_goes_on_failing_is_unknown_and_stops_no_run(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).world.fail("iam:GetRole", lambda op, _: ThrottledError(op), account=SHOP)
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                contain(stack_sets, verifying())
+        contain(stack_sets, verifying())
+        assert verdicts(stack_sets)[SHOP] == ("Unknown", [])
+
+    def test_drifted_stack_and_suspect_show_where_to_look(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), verifying())
+        stack_sets.altered[SHOP] = without_external_id
+        stack_sets.altered[SECURITY] = with_boundary
+        stack_sets.drifted.add(SHOP)
+        contain(stack_sets, verifying(), run="run-2", suspects=frozenset({SECURITY}))
+        assert verdicts(stack_sets)[SHOP] == ("NotReady", ["external_id_missing"])
+        assert verdicts(stack_sets)[SECURITY] == ("NotReady", ["boundary"])
+
+    def test_account_that_left_is_forgotten(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), verifying())
+        stack_sets.world.accounts.pop(SHOP)
+        stack_sets.altered[SECURITY] = with_boundary
+        contain(stack_sets, verifying(), run="run-2", suspects=frozenset({SECURITY}))
+        assert SHOP not in stack_sets.world.read_document("containment/readings.json")["accounts"]
+
+    def test_roles_that_nobody_deployed_by_a_stack_set_are_ready_when_they_are_well(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        stack_sets.made_by_hand = dict.fromkeys([MANAGEMENT, *MEMBERS], ROLES)
+        outcome = contain(stack_sets, verifying())
+        assert (outcome.handoffs, {word for word, _ in verdicts(stack_sets).values()}) == ((), {"Ready"})
+
+
+class TestRepair:
+    def test_altered_roles_are_written_anew_in_those_accounts_alone(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).altered[SHOP] = without_external_id
+        outcomes = contain_until_done(stack_sets)
+        assert deployments(stack_sets) == [(ROOT, Accounts(only=(SHOP,)))]
+        assert [change.detail for outcome in outcomes for change in outcome.changes] == [
+            "write the altered containment roles anew in 1 account"
+        ]
+        assert (verdicts(stack_sets)[SHOP], outcomes[-1].handoffs) == (("Ready", []), ())
+        stack_sets.world.calls.clear()
+        contain_until_done(stack_sets, run="run-2")
+        assert writes(stack_sets) == []
+
+    def test_repair_that_changes_nothing_is_not_tried_again_and_handed_over(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, instances=tuple(instance(each, stack_id="s") for each in MEMBERS)).writes_anew = False
+        stack_sets.altered[SHOP] = without_external_id
+        (handoff,) = contain_until_done(stack_sets)[-1].handoffs
+        assert writes(stack_sets) == [AGAIN]
+        assert handoff.to is HandoffTo.MANAGEMENT_TEAM
+        assert "delete-stack-instances" in handoff.command
+        assert SHOP in handoff.command
+        for run in ("run-2", "run-3"):
+            assert contain_until_done(stack_sets, run=run)[-1].handoffs == (handoff,)
+        assert writes(stack_sets) == [AGAIN]
+
+    def test_another_alteration_after_a_vain_repair_is_tried(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).writes_anew = False
+        stack_sets.altered[SHOP] = without_external_id
+        contain_until_done(stack_sets)
+        stack_sets.writes_anew = True
+        stack_sets.altered[SHOP] = lambda roles: roles.update(
+            {CONTAINMENT_ROLE: replace(roles[CONTAINMENT_ROLE], inline={})}
+        )
+        contain_until_done(stack_sets, run="run-2")
+        assert (writes(stack_sets), verdicts(stack_sets)[SHOP]) == ([AGAIN, AGAIN], ("Ready", []))
+
+    def test_deleted_role_is_handed_over_at_once(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets, instances=tuple(instance(each, stack_id="s") for each in MEMBERS))
+        stack_sets.altered[SHOP] = without_the_role
+        (handoff,) = contain_until_done(stack_sets)[-1].handoffs
+        assert (writes(stack_sets), f"Accounts={SHOP}," in handoff.command) == ([], True)
+        assert verdicts(stack_sets)[SHOP] == ("NotReady", ["role_missing"])
+
+    def test_what_an_update_does_not_touch_is_left_to_people(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).altered[SHOP] = with_boundary
+        outcome = contain_until_done(stack_sets)[-1]
+        assert (writes(stack_sets), outcome.handoffs, verdicts(stack_sets)[SHOP][1]) == ([], (), ["boundary"])
+
+    def test_verify_and_a_foreign_template_repair_nothing(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).altered[SHOP] = without_external_id
+        contain_until_done(stack_sets, verifying())
+        deployed(stack_sets, template="another")
+        contain_until_done(stack_sets, containing(existing=ExistingRoles.ADOPT), run="run-2")
+        assert writes(stack_sets) == []
+
+    def test_template_without_the_parameter_leaves_it_to_people(self, stack_sets: FakeStackSets) -> None:
+        old = TEMPLATE.replace("  Repair: x\n", "")
+        deployed(stack_sets, template=old).altered[SHOP] = without_external_id
+        contain_until_done(stack_sets, template=old)
+        assert writes(stack_sets) == []
+
+    def test_account_that_was_never_deployed_is_driven_again_and_not_deleted(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        stack_sets.instances_of[OURS.name][SHOP] = instance(SHOP, status="OUTDATED", detailed="FAILED")
+        outcomes = contain_until_done(stack_sets)
+        assert (writes(stack_sets), outcomes[-1].handoffs) == ([AGAIN], ())
+
+
+class TestDrift:
+    DETECT = "cloudformation:DetectStackSetDrift"
+
+    def test_drift_is_looked_for_once_a_day(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets)
+        for run in ("run-1", "run-2"):
+            contain_until_done(stack_sets, verifying(), run=run)
+        assert stack_sets.world.count(self.DETECT) == 1
+        stack_sets.finish()
+        stack_sets.world.now += timedelta(days=1)
+        contain_until_done(stack_sets, verifying(), run="run-3")
+        assert stack_sets.world.count(self.DETECT) == 2
+
+    @pytest.mark.parametrize("error", [DeniedError, None])
+    def test_run_is_as_good_without_it(self, stack_sets: FakeStackSets, error: type[DeniedError] | None) -> None:
+        deployed(stack_sets).world.fail(self.DETECT, denied if error else lambda op, _: UnavailableError(op))
+        assert counted(contain(stack_sets, verifying())) == {"Deployed": 7, "AbsentByChoice": 1}
+
+    def test_whoever_only_observes_starts_none(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), replace(verifying(), mode=Mode.OBSERVE))
+        assert stack_sets.world.count(self.DETECT) == 0
+
+    def test_detection_that_goes_on_hinders_no_look_and_a_write_waits_for_it(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), verifying())
+        stack_sets.altered[SHOP] = without_external_id
+        outcome = contain(stack_sets, run="run-2", suspects=frozenset({SHOP}))
+        assert (writes(stack_sets), "DETECT_DRIFT" in (outcome.waiting_for or "")) == ([], True)
+        stack_sets.finish()
+        contain_until_done(stack_sets, run="run-2")
+        assert writes(stack_sets) == [AGAIN]
+
+
+class TestManyInstances:
+    def test_list_of_the_day_is_kept_and_only_what_is_unusual_is_listed_again(
+        self, stack_sets: FakeStackSets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(kept_instances, "FEW", 3)
+        deployed(stack_sets)
+        lists = "cloudformation:ListStackInstances"
+        contain(stack_sets, verifying())
+        stack_sets.altered[SHOP] = without_external_id
+        stack_sets.drifted.add(SHOP)
+        contain(stack_sets, verifying(), run="run-2")
+        assert [call.detail for call in stack_sets.world.calls if call.operation == lists] == [None, "filtered"]
+        assert verdicts(stack_sets)[SHOP] == ("NotReady", ["external_id_missing"])
+        stack_sets.finish()
+        stack_sets.world.now += timedelta(days=1)
+        contain(stack_sets, verifying(), run="run-3")
+        assert [call.detail for call in stack_sets.world.calls if call.operation == lists][2:] == [None]
+
+
+def test_account_that_loses_its_stack_is_told_at_once(stack_sets: FakeStackSets) -> None:
+    contain(deployed(stack_sets), verifying())
+    stack_sets.instances_of[OURS.name].pop(SHOP)
+    told = [contain(stack_sets, verifying(), run=run).notices for run in ("run-2", "run-2", "run-3")]
+    losses = [[each.detail for each in notices if "have lost" in each.subject] for notices in told]
+    assert [len(each) for each in losses] == [1, 1, 0]
+    assert f"1 account: {SHOP}" in losses[0][0]

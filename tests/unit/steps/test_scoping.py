@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.domain.desired import ChangeKind, DesiredState
+from muster.domain.desired import ChangeKind, DesiredContainment, DesiredState
 from muster.domain.membership import SERVICE_PRINCIPAL
 from muster.domain.organization import AccountState
 from muster.domain.outcomes import HandoffTo, ScopingOutcome
@@ -113,6 +113,7 @@ class TestUnits:
         assert (outcome.cursor, outcome.more, outcome.resolved, outcome.remaining) == (None, False, 2, 0)
         assert world.read_document("runs/run-1/scope.json") == {
             "schema": 1, "kind": "organizational_units", "unit_ids": [SANDBOX, PROD], "nested": [],
+            "quarantine": [],
         }  # fmt: skip
 
     def test_second_run_writes_nothing(self, world: World) -> None:
@@ -756,3 +757,20 @@ def test_scope_becomes_what_is_asked_for_and_nobody_in_it_is_without_coverage_me
             or all(not listed.isdisjoint({each, *world.units[each].ancestors}) for each in was_covered)
         )
     assert all(1 <= len([each for each in call.detail if each != "remove"]) <= 5 for call in world.writes)
+
+
+class TestQuarantine:
+    def test_unit_out_of_scope_and_one_that_is_gone_are_told_by_every_pass(self, world: World) -> None:
+        wanted = units(UnitId(PROD))
+        wanted = replace(wanted, containment=DesiredContainment(quarantine_units=(SANDBOX, "ou-ex01-nothere0")))
+        told = [[each.subject for each in scope(world, wanted).notices] for _ in range(2)]
+        assert told[0] == told[1]
+        assert f"quarantine unit {SANDBOX} is not in scope" in told[0]
+        assert "quarantine unit ou-ex01-nothere0 does not exist" in told[0]
+
+    def test_unit_that_cannot_be_read_stops_the_run(self, world: World) -> None:
+        wanted = replace(units(UnitId(PROD)), containment=DesiredContainment(quarantine_units=(SANDBOX,)))
+        scope(world, units(UnitId(PROD)), run="earlier")
+        world.fail("organizations:DescribeOrganizationalUnit", lambda op, account: DeniedError(op, account, "no"))
+        with pytest.raises(ScopeError, match="quarantine unit ou-ex01-sandbox0 could not be read"):
+            scope(world, wanted)

@@ -11,9 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from muster.domain import stack_set_commands as commands
-from muster.domain.containment_roles import CONTAINMENT_ROLE as CONTAINMENT_ROLE  # noqa: PLC0414 - old importers
-from muster.domain.containment_roles import EXECUTION_ROLE as EXECUTION_ROLE  # noqa: PLC0414 - old importers
-from muster.domain.containment_roles import ROLES as ROLES  # noqa: PLC0414 - old importers
+from muster.domain.containment_roles import ROLES
 from muster.domain.desired import DesiredContainment, DesiredStackSet, ExistingRoles
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.organization import AccountState
@@ -27,8 +25,6 @@ from muster.domain.stack_sets import (
     StackSetOperation,
     instances_by_account,
 )
-
-SCHEMA = 1
 
 
 class DeploymentState(StrEnum):
@@ -170,6 +166,43 @@ def note(
             )
         )
     return tuple(notices)
+
+
+def find_lost(
+    previous: Mapping[str, Any] | None, deployments: Sequence[Deployment], run: str
+) -> tuple[Deployment, ...]:
+    """Return the accounts that had the roles when they were looked at last and have no stack of them now.
+
+    ``previous`` is the last document; where it is of this run, what that had found lost is lost still.
+    """
+    if previous is None:
+        return ()
+    had = {each["id"] for each in previous["accounts"] if each["state"] in _HAD}
+    if previous["run"] == run:
+        had |= set(previous.get("lost", ()))
+    return tuple(each for each in deployments if each.account.id in had and each.state in _HAS_NOT)
+
+
+def note_lost(lost: Sequence[Deployment]) -> tuple[Notice, ...]:
+    """Say that accounts have less protection than before: a move out of the targets takes the stack away."""
+    if not lost:
+        return ()
+    named = ", ".join(each.account.id for each in lost[:MAX_NAMED])
+    more = f" and {len(lost) - MAX_NAMED:,} more" if len(lost) > MAX_NAMED else ""
+    return (
+        Notice(
+            "accounts have lost their containment roles",
+            f"{count_accounts(len(lost))}: {named}{more}. CloudFormation takes the stack away from an account that "
+            f"leaves the targets of the StackSet: {lost[0].reason}",
+            needs_person=True,
+        ),
+    )
+
+
+_HAD = frozenset({DeploymentState.DEPLOYED.value, DeploymentState.ADOPTED.value, DeploymentState.OUTDATED.value})
+_HAS_NOT = frozenset({DeploymentState.MISSING, DeploymentState.ABSENT_BY_CHOICE})
+MAX_NAMED = 20
+"""How many accounts a notice names; the document of the run has them all."""
 
 
 def count_states(deployments: Sequence[Deployment]) -> dict[str, int]:

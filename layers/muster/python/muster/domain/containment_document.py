@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from muster.domain.containment import Inventory, Observation, count_states
+from muster.domain.containment import Deployment, Inventory, Observation, count_states
 from muster.domain.desired import DesiredContainment
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.readiness import AccountReadiness, count_readiness
@@ -22,6 +22,7 @@ def to_document(
     seen: Observed[Observation],
     template: str,
     waiting_for: str | None,
+    lost: Sequence[Deployment],
 ) -> dict[str, Any]:
     """Return what was found as plain JSON (``docs/schemas/containment.schema.json``)."""
     found = seen.value.stack_set if isinstance(seen, Known) else None
@@ -43,6 +44,7 @@ def to_document(
         "counts": count_states([each.deployment for each in accounts]),
         "readiness": count_readiness(accounts),
         "accounts": [_account_to_document(each) for each in accounts],
+        "lost": [each.account.id for each in lost],
         "inactive": [{"id": each.id, "name": each.name, "state": each.state} for each in inventory.inactive],
     }
 

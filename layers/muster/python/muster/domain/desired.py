@@ -79,12 +79,14 @@ class DesiredContainment:
     """Containment roles and preference; ``overrides`` maps account ids to their own preference.
 
     The roles are for every account under the root, or only for those below ``canary_unit`` (an id) while it is set.
+    ``quarantine_units`` (ids) are where compromised accounts are moved to: they have to be in scope and get the roles.
     What people attested of the preference is asked for again after ``attest_every_days``.
     """
 
     roles: ContainmentRoles = ContainmentRoles.VERIFY
     stack_set: DesiredStackSet = DesiredStackSet()
     canary_unit: str | None = None
+    quarantine_units: tuple[str, ...] = ()
     ec2_triage: bool = False
     existing: ExistingRoles = ExistingRoles.STOP
     preference: ContainmentPreference = ContainmentPreference.APPROVAL_REQUIRED

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from muster.domain import commands, stack_set_commands
-from muster.domain.containment import CONTAINMENT_ROLE, EXECUTION_ROLE
+from muster.domain.containment_roles import CONTAINMENT_ROLE, EXECUTION_ROLE
 from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
 from muster.domain.membership import OPT_IN_REGIONS, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Home
 from muster.domain.observed import Known, Observed, Unknown

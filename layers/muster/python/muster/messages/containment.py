@@ -82,4 +82,5 @@ class Containment(_Read):
     counts: dict[str, int] = Field(description="ACTIVE accounts by state.")
     readiness: dict[str, int] = Field(description="ACTIVE accounts by readiness.")
     accounts: tuple[AccountRoles, ...] = Field(description="The management account first.")
+    lost: tuple[str, ...] = Field(default=(), description="Accounts that had the roles at the last look and have none.")
     inactive: tuple[InactiveAccount, ...] = ()

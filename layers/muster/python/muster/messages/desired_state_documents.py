@@ -183,6 +183,12 @@ class ContainmentDocument(_Document):
     canary_unit: UnitIdText | None = Field(
         default=None, description="Unit (ou-…) that gets the roles first; without it every account under the root does."
     )
+    quarantine_units: Annotated[
+        tuple[UnitIdText, ...], Field(max_length=10), AfterValidator(without_repetition)
+    ] = Field(
+        default=(),
+        description="Units (ou-…) that compromised accounts are moved to, up to 10: they have to stay protected there.",
+    )
     ec2_triage: StrictBool = Field(
         default=False, description="Whether the roles may also collect evidence from EC2 instances."
     )
@@ -206,6 +212,7 @@ class ContainmentDocument(_Document):
             roles=self.roles,
             stack_set=self.stack_set.to_domain(),
             canary_unit=self.canary_unit,
+            quarantine_units=self.quarantine_units,
             ec2_triage=self.ec2_triage,
             existing=self.existing,
             preference=self.preference,

@@ -74,6 +74,8 @@ REMEDIES: Final[dict[str, str]] = {
     "containment.stack_set.name": "Write the StackSet's name: a letter, then up to 127 letters, digits and hyphens.",
     "containment.stack_set.region": "Write a Region that no policy closes: us-east-1.",
     "containment.canary_unit": _UNIT_ID,
+    "containment.quarantine_units": "Write a list of up to 10 unit ids: [ou-ab12-11111111].",
+    "containment.quarantine_units[]": _UNIT_ID,
     "containment.ec2_triage": "Write true or false.",
     "containment.existing": "Write stop or adopt.",
     "containment.preference": "Write ApprovalRequired, ContainConfirmed or ContainSuspected.",

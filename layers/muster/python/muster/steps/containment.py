@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from muster.domain.containment import (
+    Deployment,
     DeploymentState,
     Inventory,
     Observation,
     count_states,
+    find_lost,
     inventory_from_assessment,
     judge,
     note,
+    note_lost,
 )
 from muster.domain.containment_decision import Decision, decide, targeted_accounts
 from muster.domain.containment_document import to_document
@@ -212,7 +215,7 @@ class Containment:
                 grounds = {each.id: before[each.id].ground if each.id in before else "" for each in readable}
             case Known(seen):
                 instances = instances_by_account(seen.instances, wanted.stack_set.region)
-                suspects = suspects.union(each.account_id for each in instances.values() if each.is_unusual)
+                suspects |= {each.account_id for each in instances.values() if each.is_unusual}
                 common = common_ground(seen.stack_set, self.roles.pinned(inventory.management.id))
                 grounds = {each.id: ground_of(each.ancestors, instances.get(each.id), common) for each in readable}
         everybody = (inventory.management, *inventory.members, *inventory.inactive)
@@ -279,17 +282,24 @@ class Containment:
             )
             for each in deployments
         )
-        key = self._keep(look, accounts, waiting_for)
+        lost = find_lost(self.documents.read(LATEST_KEY), deployments, look.run)
+        key = self._keep(look, accounts, waiting_for, lost)
         self._look_for_drift(look, decision, waiting_for)
         return ContainmentOutcome(
             waiting_for=waiting_for,
             handoffs=place_commands(decision.handoffs, management=inventory.management.id, home=None),
-            notices=(*decision.notices, *note(wanted, deployments, seen)),
+            notices=(*decision.notices, *note(wanted, deployments, seen), *note_lost(lost)),
             counts=counts,
             document_key=key,
         )
 
-    def _keep(self, look: Look, accounts: tuple[AccountReadiness, ...], waiting_for: str | None) -> str:
+    def _keep(
+        self,
+        look: Look,
+        accounts: tuple[AccountReadiness, ...],
+        waiting_for: str | None,
+        lost: tuple[Deployment, ...],
+    ) -> str:
         document = to_document(
             accounts,
             run=look.run,
@@ -299,6 +309,7 @@ class Containment:
             seen=look.seen,
             template=self.template,
             waiting_for=waiting_for,
+            lost=lost,
         )
         key = f"runs/{look.run}/containment.json"
         self.documents.write(key, document)

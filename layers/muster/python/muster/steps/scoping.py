@@ -11,6 +11,12 @@ from muster.domain.desired import DesiredState
 from muster.domain.membership import ACTIVE, MAX_UNITS_PER_UPDATE, Membership
 from muster.domain.organization import Account, OrganizationalUnit
 from muster.domain.outcomes import Change, Handoff, HandoffTo, Notice, ScopingOutcome
+from muster.domain.quarantine import (
+    QuarantineUnit,
+    note_quarantine,
+    quarantine_from_document,
+    quarantine_to_document,
+)
 from muster.domain.remediation import Remediation, RemediationKind
 from muster.domain.scope import EntireOrganization, OrganizationalUnits, UnitId, UnitPath, UnitReference, UnitReferences
 from muster.domain.scoping import (
@@ -166,11 +172,15 @@ class Scoping:
             resolved = self._resolve(desired, run)
             if isinstance(resolved, int):
                 return ScopingOutcome(cursor, more=True, resolved=resolved)
-            document = resolved
+            document = resolved | {"quarantine": quarantine_to_document(self._quarantine(desired))}
             self.documents.write(key, document)
         scope = scope_from_document(document)
         membership = read_membership(self.reader, membership_id)
-        notices = note_scope(scope, membership, nested_from_document(document))
+        units = quarantine_from_document(document["quarantine"])
+        notices = (
+            *note_scope(scope, membership, nested_from_document(document)),
+            *note_quarantine(units, scope, desired.containment.canary_unit),
+        )
         if membership.status != ACTIVE:
             stays = Notice(
                 "the scope was left as it is", f"membership {membership.id} is {membership.status}, not {ACTIVE}"
@@ -180,8 +190,23 @@ class Scoping:
             case EntireOrganization():
                 return self._cover_everything(membership, gate, notices)
             case OrganizationalUnits():
-                units = _Units(scope, nested_from_document(document), membership)
-                return self._bring_to_units(units, gate, run=run, cursor=cursor, notices=notices)
+                wanted = _Units(scope, nested_from_document(document), membership)
+                return self._bring_to_units(wanted, gate, run=run, cursor=cursor, notices=notices)
+
+    def _quarantine(self, desired: DesiredState) -> tuple[QuarantineUnit, ...]:
+        """Return where the quarantine units are, as they are now: one that was deleted is told."""
+        found = []
+        for unit_id in desired.containment.quarantine_units:
+            try:
+                found.append(QuarantineUnit(unit_id, self.organizations.unit(unit_id).ancestors))
+            except AbsentError:
+                found.append(QuarantineUnit(unit_id, None))
+            except ServiceAnswerError as error:
+                raise ScopeError(
+                    f"quarantine unit {unit_id} could not be read: {error}. Allow "
+                    f"organizations:DescribeOrganizationalUnit, and run again"
+                ) from error
+        return tuple(found)
 
     def _resolve(self, desired: DesiredState, run: str) -> dict[str, Any] | int:
         """Return the resolved scope, or how many units are resolved so far when there are too many for one call."""
