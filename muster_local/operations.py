@@ -20,7 +20,9 @@ MASK = "***"
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _BOTOCORE_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
-_READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Lookup")
+# Detect: CloudFormation compares stacks with their templates and changes no resource. All it leaves is a drift status,
+# and the service authorization reference calls it a read.
+_READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Lookup", "Detect")
 _WRITTEN_TO = frozenset({"organizations", "security-ir", "iam", "cloudformation", "support"})
 # With an endpoint of its own a client signs for its own Region; at AWS it would sign for the one that these live in.
 _GLOBAL_SERVICES = frozenset({"organizations", "iam", "support", "account"})

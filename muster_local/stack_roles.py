@@ -27,7 +27,7 @@ def present(role: Role) -> Any | None:
 def attach_to_new(role: Any, properties: Properties) -> None:
     """Attach what the template of a new role names; without it there is no role. Raises what IAM raises."""
     try:
-        _attach(role, _arns(properties))
+        _attach(role, attached(properties))
     except NotFoundException:
         delete(role, properties)
         raise
@@ -42,6 +42,11 @@ def write_policies(role: Any, properties: Properties) -> None:
 def documents(properties: Properties) -> dict[str, str]:
     """Return the inline policies that a template names, as text by name."""
     return {policy["PolicyName"]: as_text(policy["PolicyDocument"]) for policy in properties.get("Policies") or ()}
+
+
+def attached(properties: Properties) -> set[str]:
+    """Return the ARNs of the managed policies that a template attaches."""
+    return set(properties.get("ManagedPolicyArns") or ())
 
 
 def as_text(document: Any) -> str:
@@ -75,11 +80,11 @@ def delete(role: Role, properties: Properties) -> None:
     found = present(role)
     if found is None:
         return
-    if set(found.managed_policies) - _arns(properties):
+    if set(found.managed_policies) - attached(properties):
         raise ResourceError("Cannot delete entity, must detach all policies first.")
     if set(found.policies) - set(documents(properties)):
         raise ResourceError("Cannot delete entity, must delete policies first.")
-    _detach(found, _arns(properties))
+    _detach(found, attached(properties))
     found.policies.clear()
     iam_backends[found.account_id]["aws"].delete_role(found.name)
 
@@ -116,8 +121,8 @@ def _replace_policies(role: Any, before: Properties, after: Properties) -> None:
 
 
 def _replace_attachments(role: Any, before: Properties, after: Properties) -> None:
-    _detach(role, _arns(before) - _arns(after))
-    _attach(role, _arns(after))
+    _detach(role, attached(before) - attached(after))
+    _attach(role, attached(after))
 
 
 _WRITERS: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
@@ -129,10 +134,6 @@ _WRITERS: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
     "Policies": _replace_policies,
     "ManagedPolicyArns": _replace_attachments,
 }
-
-
-def _arns(properties: Properties) -> set[str]:
-    return set(properties.get("ManagedPolicyArns") or ())
 
 
 def _attach(role: Any, arns: set[str]) -> None:

@@ -44,6 +44,7 @@ def page(items: Sequence[Answer], request: Request) -> Answer:
 
 def set_summary(stack_set: StackSet) -> Answer:
     """Describe a set as ListStackSets does."""
+    drift = drift_details(stack_set.last_detection())
     return _without_nothing(
         {
             "StackSetName": stack_set.name,
@@ -52,7 +53,8 @@ def set_summary(stack_set: StackSet) -> Answer:
             "Status": stack_set.status,
             "AutoDeployment": dict(stack_set.auto_deployment),
             "PermissionModel": "SERVICE_MANAGED",
-            "DriftStatus": "NOT_CHECKED",
+            "DriftStatus": drift["DriftStatus"],
+            "LastDriftCheckTimestamp": drift.get("LastDriftCheckTimestamp"),
             "ManagedExecution": {"Active": stack_set.managed_execution},
         }
     )
@@ -62,6 +64,7 @@ def set_description(stack_set: StackSet) -> Answer:
     """Describe a set as DescribeStackSet does."""
     summary = set_summary(stack_set)
     del summary["DriftStatus"]
+    summary.pop("LastDriftCheckTimestamp", None)
     units = [unit for targeted in stack_set.units.values() for unit in targeted]
     return {
         **summary,
@@ -70,6 +73,7 @@ def set_description(stack_set: StackSet) -> Answer:
         "Capabilities": list(stack_set.capabilities),
         "Tags": [{"Key": key, "Value": value} for key, value in stack_set.tags.items()],
         "StackSetARN": stack_set.arn,
+        "StackSetDriftDetectionDetails": drift_details(stack_set.last_detection()),
         "OrganizationalUnitIds": list(dict.fromkeys(units)),
         "Regions": sorted({region for _, region in stack_set.instances}),
     }
@@ -87,7 +91,8 @@ def instance_summary(stack_set: StackSet, instance: Instance) -> Answer:
             "StatusReason": instance.reason,
             "StackInstanceStatus": {"DetailedStatus": instance.detailed_status},
             "OrganizationalUnitId": instance.unit_id,
-            "DriftStatus": "NOT_CHECKED",
+            "DriftStatus": instance.drift_status,
+            "LastDriftCheckTimestamp": instance.drift_checked_at,
             "LastOperationId": instance.last_operation_id,
         }
     )
@@ -122,8 +127,45 @@ def operation_description(stack_set: StackSet, operation: Operation) -> Answer:
             "StackSetId": stack_set.id,
             "DeploymentTargets": operation.deployment_targets,
             "RetainStacks": operation.retain_stacks if operation.action == "DELETE" else None,
+            "StackSetDriftDetectionDetails": drift_details(operation) if operation.is_detection else None,
         }
     )
+
+
+def drift_details(detection: Operation | None) -> Answer:
+    """Describe what a detection of drift has found so far.
+
+    AWS says that the counts add up to the total. So whatever could not be looked at counts as failed, the instances of
+    suspended accounts as well, and a set in which that has happened is never IN_SYNC.
+    """
+    targets = [] if detection is None else detection.targets
+    drifted, in_sync = (sum(one.drift_status == status for one in targets) for status in ("DRIFTED", "IN_SYNC"))
+    in_progress = sum(target.status in {"PENDING", "RUNNING"} for target in targets)
+    failed = len(targets) - drifted - in_sync - in_progress
+    checked = [target.drift_checked_at for target in targets if target.drift_checked_at is not None]
+    all_in_sync = bool(targets) and in_sync == len(targets)
+    return _without_nothing(
+        {
+            "DriftStatus": "DRIFTED" if drifted else "IN_SYNC" if all_in_sync else "NOT_CHECKED",
+            "DriftDetectionStatus": None if detection is None else _detection_status(detection, failed),
+            "LastDriftCheckTimestamp": max(checked, default=None),
+            "TotalStackInstancesCount": len(targets),
+            "DriftedStackInstancesCount": drifted,
+            "InSyncStackInstancesCount": in_sync,
+            "InProgressStackInstancesCount": in_progress,
+            "FailedStackInstancesCount": failed,
+        }
+    )
+
+
+def _detection_status(detection: Operation, failed: int) -> str:
+    match detection.status:
+        case "SUCCEEDED":
+            return "PARTIAL_SUCCESS" if failed else "COMPLETED"
+        case "FAILED" | "STOPPED":
+            return detection.status
+        case _:
+            return "IN_PROGRESS"
 
 
 def result_summary(target: Target) -> Answer:

@@ -26,6 +26,11 @@ def settle(world: World) -> None:
             _go_on(world, stack_set, now)
 
 
+def every_instance(stack_set: StackSet) -> list[Target]:
+    """Return a target for each instance of a set."""
+    return [Target(one.account, one.region, one.unit_id) for one in stack_set.instances.values()]
+
+
 def new_id(stack_set: StackSet) -> str:
     """Return an operation's id that the same history always gives."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{stack_set.arn}/{len(stack_set.operations)}"))
@@ -55,9 +60,15 @@ def _go_on(world: World, stack_set: StackSet, now: datetime) -> None:
 
 def _begin(world: World, stack_set: StackSet, operation: Operation, moment: datetime) -> None:
     operation.status, operation.started_at = "RUNNING", moment
+    if operation.is_detection:  # whatever instances there are when its turn has come
+        operation.targets = every_instance(stack_set)
     operation.wave_time = world.delays.stack_set_operation // operation.waves()
     for target in operation.targets:
         instance = stack_set.instances.get((target.account, target.region))
+        if operation.is_detection:
+            # An example in the user guide shows the detection as the last operation of the instances.
+            stack_set.instances[target.account, target.region].last_operation_id = operation.id
+            continue
         if instance is None:
             if operation.action == "DELETE":
                 continue
@@ -77,6 +88,8 @@ def _begin(world: World, stack_set: StackSet, operation: Operation, moment: date
 def _begin_wave(stack_set: StackSet, operation: Operation, moment: datetime) -> None:
     for target in operation.next_wave():
         target.status = "RUNNING"
+        if operation.is_detection:
+            continue
         if (instance := stack_set.instances.get((target.account, target.region))) is not None:
             instance.detailed_status = "RUNNING"
     operation.wave_ends_at = moment + operation.wave_time
@@ -85,7 +98,10 @@ def _begin_wave(stack_set: StackSet, operation: Operation, moment: datetime) -> 
 def _end_wave(world: World, stack_set: StackSet, operation: Operation, moment: datetime) -> None:
     for target in operation.targets:
         if target.status == "RUNNING":
-            _work(world, stack_set, operation, target)
+            if operation.is_detection:
+                _look_for_drift(world, stack_set, target, moment)
+            else:
+                _work(world, stack_set, operation, target)
     past_tolerance = [region for region in operation.regions() if operation.exceeds_tolerance(region)]
     if past_tolerance:
         cancelled = [
@@ -108,7 +124,7 @@ def _cancel(stack_set: StackSet, operation: Operation, targets: list[Target], re
     for target in targets:
         target.status, target.reason = "CANCELLED", reason
         instance = stack_set.instances.get((target.account, target.region))
-        if instance is not None and instance.last_operation_id == operation.id:
+        if instance is not None and instance.last_operation_id == operation.id and not operation.is_detection:
             instance.detailed_status, instance.reason = "CANCELLED", reason
 
 
@@ -143,6 +159,34 @@ def _work(world: World, stack_set: StackSet, operation: Operation, target: Targe
         return
     target.status = "SUCCEEDED"
     instance.status, instance.detailed_status, instance.reason = "CURRENT", "SUCCEEDED", None
+
+
+def _look_for_drift(world: World, stack_set: StackSet, target: Target, moment: datetime) -> None:
+    """Say of an instance whether it has drifted, and change nothing else of it."""
+    instance = stack_set.instances[target.account, target.region]
+    instance.drift_status = "NOT_CHECKED"
+    position = world.tree.position(target.account)
+    if position is not None and position.state != "ACTIVE":
+        target.status = world.switches.get("skipped_account_result")
+        target.reason = f"Account {target.account} is not active"
+        return
+    try:
+        instance.drift_status = _drift_status(world, instance, position)
+    except StackFailedError as error:
+        target.status, target.reason = "FAILED", str(error)
+        return
+    target.status, target.drift_status = "SUCCEEDED", instance.drift_status
+    instance.drift_checked_at = target.drift_checked_at = moment
+
+
+def _drift_status(world: World, instance: Instance, position: Position | None) -> str:
+    if position is None:
+        raise StackFailedError(f"Account {instance.account} is not part of the organization")
+    _meet_obstacles(world, instance, "DetectStackDrift")
+    if instance.stack_id is None:
+        raise StackFailedError("The stack instance has no stack")
+    has_drifted = stack_sets_stacks.has_drifted(instance.account, instance.region, instance.stack_id)
+    return "DRIFTED" if has_drifted else "IN_SYNC"
 
 
 def _deploy_stack(world: World, stack_set: StackSet, instance: Instance, position: Position | None) -> None:

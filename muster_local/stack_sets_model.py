@@ -9,6 +9,7 @@ from typing import Any
 type Place = tuple[str, str]
 """An account and a Region."""
 
+DETECT_DRIFT = "DETECT_DRIFT"
 UNFINISHED = frozenset({"RUNNING", "STOPPING", "QUEUED"})
 
 
@@ -25,6 +26,8 @@ class Instance:
     reason: str | None = None
     stack_id: str | None = None
     last_operation_id: str | None = None
+    drift_status: str = "NOT_CHECKED"
+    drift_checked_at: datetime | None = None
 
     def override(self, wanted: Mapping[str, str | None]) -> None:
         """Override these parameters and no others: what the list leaves out goes back to the set's value."""
@@ -41,6 +44,9 @@ class Target:
     unit_id: str
     status: str = "PENDING"
     reason: str | None = None
+    drift_status: str | None = None
+    """What a detection of drift has found; None until it has, and where it could not."""
+    drift_checked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ class Operation:
     def is_unfinished(self) -> bool:
         """Whether it runs, is being stopped, or waits for another one."""
         return self.status in UNFINISHED
+
+    @property
+    def is_detection(self) -> bool:
+        """Whether it only looks for drift."""
+        return self.action == DETECT_DRIFT
 
     def in_region(self, region: str) -> list[Target]:
         """Return its targets in a Region."""
@@ -176,3 +187,8 @@ class StackSet:
     def unfinished(self) -> Operation | None:
         """Return the operation that runs, or is the next to run."""
         return next((operation for operation in self.operations if operation.is_unfinished), None)
+
+    def last_detection(self) -> Operation | None:
+        """Return the detection of drift that has ended last."""
+        ended = [one for one in self.operations if one.is_detection and one.started_at and not one.is_unfinished]
+        return ended[-1] if ended else None

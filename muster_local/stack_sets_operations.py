@@ -10,8 +10,8 @@ from typing import Any
 from muster_local import stack_sets_answers as answers
 from muster_local.simulation import World
 from muster_local.stack_sets_answers import Answer, Request, StackSetsError, page, refuse
-from muster_local.stack_sets_engine import new_id, settle, stop
-from muster_local.stack_sets_model import Instance, Operation, StackSet, Target
+from muster_local.stack_sets_engine import every_instance, new_id, settle, stop
+from muster_local.stack_sets_model import DETECT_DRIFT, Instance, Operation, StackSet, Target
 from muster_local.stack_sets_targets import new_targets, preferences_of, present_targets, units_of
 from muster_local.stack_sets_templates import check_capabilities, check_parameters, parameters_of, template_of
 
@@ -256,9 +256,20 @@ def delete_stack_instances(caller: Caller, request: Request) -> Answer:
     return _start(caller, stack_set, operation)
 
 
+def detect_stack_set_drift(caller: Caller, request: Request) -> Answer:
+    """Start the operation that looks in every instance whether it has drifted; a second one does not even queue."""
+    stack_set = _for_an_operation(caller, request)
+    if any(operation.is_detection and operation.is_unfinished for operation in stack_set.operations):
+        raise _in_progress(stack_set)
+    return _start(caller, stack_set, _operation(caller, stack_set, request, DETECT_DRIFT, every_instance(stack_set)))
+
+
 def list_stack_instances(caller: Caller, request: Request) -> Answer:
-    """List instances by account and Region, filtered."""
+    """List instances by account and Region, filtered by all the filters that are given, one of a name."""
     stack_set = caller.find(request)
+    names = [one["Name"] for one in request.get("Filters", ())]
+    if len(set(names)) < len(names):
+        raise refuse("Filters must not name the same filter twice")
     found = [
         answers.instance_summary(stack_set, instance)
         for _, instance in sorted(stack_set.instances.items())
@@ -327,6 +338,7 @@ HANDLERS: Mapping[str, Callable[[Caller, Request], Answer]] = {
     "CreateStackInstances": create_stack_instances,
     "UpdateStackInstances": update_stack_instances,
     "DeleteStackInstances": delete_stack_instances,
+    "DetectStackSetDrift": detect_stack_set_drift,
     "ListStackInstances": list_stack_instances,
     "DescribeStackInstance": describe_stack_instance,
     "ListStackSetOperations": list_stack_set_operations,
@@ -398,7 +410,7 @@ def _passes(instance: Instance, condition: Mapping[str, str]) -> bool:
         case "LAST_OPERATION_ID":
             return instance.last_operation_id == condition["Values"]
         case _:
-            return condition["Values"] == "NOT_CHECKED"
+            return instance.drift_status == condition["Values"]
 
 
 def _find_operation(stack_set: StackSet, request: Request) -> Operation:

@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.cloudformation.models import Stack, cloudformation_backends
 
-from muster_local import stack_resources, stacks
+from muster_local import stack_drift, stack_resources, stacks
 
 unpatched_parse_template: Callable[[str], Any] = Stack.parse_template
 
@@ -78,6 +78,16 @@ def delete(account: str, region: str, stack_id: str) -> None:
     backend.delete_stack(stack_id)
     if stack_id in backend.stacks:
         raise StackFailedError(_reason(stack) or str(stack.status_reason))
+
+
+def has_drifted(account: str, region: str, stack_id: str) -> bool:
+    """Tell whether a stack has drifted. Raises StackFailedError when CloudFormation could not look."""
+    stack = cloudformation_backends[account][region].stacks.get(stack_id)
+    if stack is None:
+        raise StackFailedError(f"Stack {stack_id} does not exist")
+    if stack.status not in _SETTLED | {"UPDATE_ROLLBACK_FAILED"}:
+        raise StackFailedError(f"Drift detection is not possible while the stack is in {stack.status} state")
+    return stack_drift.has_drifted(stack)
 
 
 def _reason(stack: Any) -> str | None:

@@ -168,6 +168,11 @@ ALL = (
         ("whole_resource", "changed_properties"),
     ),
     Switch(
+        "foreign_policy_drift",
+        "Does drift detection see a foreign policy on a role whose template names others, inline or attached as it is?",
+        ("IN_SYNC", "DRIFTED"),
+    ),
+    Switch(
         "event_resources",
         "Does the event history name the state machine among the resources of a StartExecution?",
         ("named", "unnamed"),

@@ -124,6 +124,14 @@ def test_a_set_is_described_as_it_was_created(stack_sets: StackSets) -> None:
             "ManagedExecution": {"Active": True},
             "OrganizationalUnitIds": [],
             "Regions": [],
+            "StackSetDriftDetectionDetails": {
+                "DriftStatus": "NOT_CHECKED",
+                "TotalStackInstancesCount": 0,
+                "DriftedStackInstancesCount": 0,
+                "InSyncStackInstancesCount": 0,
+                "InProgressStackInstancesCount": 0,
+                "FailedStackInstancesCount": 0,
+            },
         }
 
 

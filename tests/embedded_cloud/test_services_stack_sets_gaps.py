@@ -81,3 +81,7 @@ def test_moto_parses_a_template_anew_for_each_stack(monkeypatch: pytest.MonkeyPa
     for _ in range(2):
         stack_sets_stacks.unpatched_parse_template(template(ROLE))
     assert len(read) == 2
+
+
+def test_moto_detects_no_drift() -> None:
+    assert not hasattr(CloudFormationResponse, "detect_stack_set_drift")

@@ -141,3 +141,19 @@ def test_roles_reach_the_members_as_time_passes(driver: Driver) -> None:
     driver.cloud.world.clock.advance(40)
     roles = driver.cloud.client("iam", "333333333333").list_roles()["Roles"]
     assert ROLE in {role["RoleName"] for role in roles}
+
+
+def test_a_detection_of_drift_needs_the_set_and_is_no_write(driver: Driver) -> None:
+    let_the_function(
+        driver,
+        {"Action": "cloudformation:CreateStackSet", "Resource": "*"},
+        {"Action": "cloudformation:DetectStackSetDrift", "Resource": SET},
+    )
+    call(driver, "create_stack_set", **CREATE)
+    other = call(driver, "detect_stack_set_drift", StackSetName="other")
+    assert "OperationId" in call(driver, "detect_stack_set_drift", StackSetName=NAME)
+    detections = [one for one in driver.cloud.calls() if one["operation"] == "DetectStackSetDrift"]
+    assert [(one["outcome"], one["write"]) for one in detections] == [("AccessDenied", False), ("ok", False)]
+    assert "stackset/other:*" in other["message"]
+    asked = {one["resource"] for one in driver.cloud.permissions() if one["action"].endswith(":DetectStackSetDrift")}
+    assert asked == {SET, SET.replace(NAME, "other")}
