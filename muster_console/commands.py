@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from muster.messages.desired_state import InvalidDocumentError, ParsedDesiredState
-from muster_console import answer_commands, desired_state_file, preference_commands, preflight, run_commands
+from muster_console import (
+    answer_commands,
+    containment_commands,
+    desired_state_file,
+    preference_commands,
+    preflight,
+    run_commands,
+)
 from muster_console.aws import Connection
 from muster_console.desk import Desk
 from muster_console.errors import ConsoleError, ExitCode
@@ -56,7 +63,12 @@ def muster(
     desk.debug = debug
 
 
-for _command in (*run_commands.COMMANDS, *answer_commands.COMMANDS, *preference_commands.COMMANDS):
+for _command in (
+    *run_commands.COMMANDS,
+    *answer_commands.COMMANDS,
+    *containment_commands.COMMANDS,
+    *preference_commands.COMMANDS,
+):
     muster.add_command(_command)
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

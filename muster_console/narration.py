@@ -267,8 +267,8 @@ def rows(value: object) -> list[Mapping[str, Any]]:
 
 
 def plain(out: Console, text: str) -> None:
-    """Print a text as it is: no markup, no colours of its own, no line breaks that a paste would carry along."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a text as it is: no markup, pictures or colours of its own, no line breaks for a paste to carry along."""
+    out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _change(change: Mapping[str, Any]) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from rich.markup import escape
 from rich.tree import Tree
 
 from muster.messages.assessment import AssessedAccount
 from muster_console.plans import StoredPlan
-from muster_console.unit_tree import Unit
+from muster_console.unit_tree import Unit, units_from_paths
 
 _SHOWN_ACCOUNTS = 5
 
@@ -58,20 +57,8 @@ def draw_changes(plan: StoredPlan, roots: Iterable[Unit], accounts: Sequence[Ass
 
 def units_by_id(plan: StoredPlan, accounts: Iterable[AssessedAccount]) -> tuple[Unit, ...]:
     """Return the units as far as accounts and plan name them, by their ids: for somebody who may not read the names."""
-    children: dict[str, set[str]] = {}
-    roots: set[str] = set()
-    for account in accounts:
-        path = account.ancestors or ()
-        roots.update(path[:1])
-        for parent, child in pairwise(path):
-            children.setdefault(parent, set()).add(child)
-    known = roots.union(*children.values())
-    named = {unit for each in plan.document.remediations for unit in each.concern.below} - known
-
-    def unit(unit_id: str) -> Unit:
-        return Unit(unit_id, unit_id, tuple(map(unit, sorted(children.get(unit_id, ())))))
-
-    return tuple(map(unit, sorted(roots) + sorted(named)))
+    named = {unit for each in plan.document.remediations for unit in each.concern.below}
+    return units_from_paths((account.ancestors or () for account in accounts), named)
 
 
 def _branch(unit: Unit, placed: dict[str, list[str]], changes: _Changes) -> Tree | None:

@@ -12,6 +12,7 @@ DESIRED_STATE_KEY: Final = "desired-state.json"
 ASSESSMENT_KEY: Final = "assessments/latest.json"
 REPORT_KEY: Final = "reports/latest.json"
 APPROVAL_KEY: Final = "approvals/latest.json"
+CONTAINMENT_KEY: Final = "containment/latest.json"
 
 
 @dataclass(frozen=True, slots=True)

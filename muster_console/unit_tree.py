@@ -1,8 +1,9 @@
 """The organization as a tree of units, with the coverage of the accounts below each."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rich.markup import escape
 from rich.tree import Tree
@@ -47,6 +48,25 @@ def _below(clients: Clients, parent_id: str) -> tuple[Unit, ...]:
         if "Id" in unit
     ]
     return tuple(Unit(id=unit_id, name=name, units=_below(clients, unit_id)) for unit_id, name in found)
+
+
+def units_from_paths(paths: Iterable[Sequence[str]], others: Iterable[str] = ()) -> tuple[Unit, ...]:
+    """Return the units that paths from the root lead through, by their ids: for who may not read their names.
+
+    ``others`` stand beside the roots where no path has them.
+    """
+    children: dict[str, set[str]] = {}
+    roots: set[str] = set()
+    for path in paths:
+        roots.update(path[:1])
+        for parent, child in pairwise(path):
+            children.setdefault(parent, set()).add(child)
+    alone = set(others) - roots.union(*children.values())
+
+    def unit(unit_id: str) -> Unit:
+        return Unit(unit_id, unit_id, tuple(map(unit, sorted(children.get(unit_id, ())))))
+
+    return tuple(map(unit, sorted(roots) + sorted(alone)))
 
 
 def draw(roots: Iterable[Unit], accounts: Iterable[AssessedAccount]) -> list[Tree]:
