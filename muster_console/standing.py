@@ -13,7 +13,7 @@ from muster.domain.plan import SHORT
 from muster.messages.approval import ApprovalRequestDocument, load_approval_request
 from muster.messages.assessment import AssessedNotice, Assessment, load_assessment
 from muster.messages.desired_state import canonical_json
-from muster.messages.report import Report, ReportedContainment, ReportedNotice, load_report
+from muster.messages.report import Report, ReportedContainment, ReportedNotice, ReportedPreferences, load_report
 from muster_console import documents
 from muster_console.aws import Clients
 from muster_console.errors import ConsoleError, ExitCode
@@ -112,6 +112,8 @@ def show_standing(out: Console, standing: Standing, stack: Stack, now: datetime,
         plain(out, f"{'Assessed':<11} never")
     if report and report.containment:
         _show_roles(out, report.containment, stack)
+    if report and report.preference:
+        _show_preference(out, report.preference)
     if report:
         show_handoffs(out, [handoff.model_dump() for handoff in report.handoffs])
     notices: list[ReportedNotice | AssessedNotice] = [
@@ -172,6 +174,14 @@ def _show_roles(out: Console, found: ReportedContainment, stack: Stack) -> None:
         plain(out, f"  {account.id} {account.name}: {account.state}, {account.reason}")
     if need.total > len(need.first):
         plain(out, f"  and {need.total - len(need.first):,} more in s3://{stack.state_bucket}/{found.key}")
+
+
+def _show_preference(out: Console, found: ReportedPreferences) -> None:
+    """Print how the containment preference stands, the organization's first."""
+    if found.unknown is not None:
+        plain(out, f"{'Preference':<11} unknown, {found.unknown}")
+    for position, each in enumerate(found.subjects):
+        plain(out, f"{'' if position else 'Preference':<11} {f'{each.subject}: ' if position else ''}{each.says}")
 
 
 def _duration(age: timedelta) -> str:

@@ -12,12 +12,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+
+from tests.scenarios.preferences import KEY, attested_now
 
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 BUILD = Path(".aws-sam") / ARCHITECTURE
@@ -112,12 +115,20 @@ def onboarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Onboarded]:
         wish.write_text(re.sub(r"^  # canary_unit: .*$", line, DESIRED_STATE.read_text(), flags=re.MULTILINE))
         pushed = endpoint.muster("push", str(wish))
         assert pushed.returncode == 0, pushed.stderr
+        settle_preference(endpoint)
         endpoint.control("DELETE", "calls")
         first = endpoint.muster("onboard", "--yes")
         first_writes = endpoint.writes()
         endpoint.control("DELETE", "calls")
         second = endpoint.muster("onboard", "--yes")
         yield Onboarded(endpoint.url, first, first_writes, second, endpoint.writes())
+
+
+def settle_preference(endpoint: Endpoint) -> None:
+    """Let it be attested that AWS has the preference: no run can bring that about."""
+    document = attested_now(datetime.now(UTC).isoformat())
+    bucket = f"muster-{ACCOUNT}-{REGION}"
+    endpoint.client("s3").put_object(Bucket=bucket, Key=KEY, Body=json.dumps(document).encode())
 
 
 def first_unit(endpoint: Endpoint) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import ACCOUNT, DESIRED_STATE, MANAGEMENT, Done, Endpoint, up
+from tests.e2e.conftest import ACCOUNT, DESIRED_STATE, MANAGEMENT, Done, Endpoint, settle_preference, up
 
 ROUNDS = 6
 """More than any level needs: each round shows what the one before has made possible."""
@@ -64,6 +64,7 @@ def test_onboarding_completes_when_the_printed_commands_were_run(access: str, en
     # Deployed by Muster itself, the roles would need a reader in the members first: that way is the guide's.
     wish.write_text(DESIRED_STATE.read_text().replace("  roles: managed", "  roles: verify"))
     with up("--desired-state", str(wish), "--access", access) as cloud:
+        settle_preference(cloud)
         for _ in range(ROUNDS):
             printed = cloud.muster("onboard", "--yes").stdout
             report = report_of(cloud)

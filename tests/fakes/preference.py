@@ -1,10 +1,14 @@
 """Histories of the containment preference, as people and AWS would have made them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from muster.domain.desired import ContainmentPreference, DesiredContainment
 from muster.domain.preference import ORGANIZATION, Attestation, CaseRequest, Entry, Level, PreferenceState
+from muster.domain.preference_history import PREFERENCE_KEY, to_document
+from tests.fakes.ports import FakeDocuments
+from tests.fakes.world import World
 
 AT = datetime(2027, 1, 31, 10, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -40,3 +44,9 @@ def attested(
 def known(*history: Entry) -> PreferenceState:
     """Return a state."""
     return PreferenceState(history)
+
+
+def attest_default(world: World) -> None:
+    """Let it be attested that AWS has the default preference, so that nothing is left to do about it."""
+    well = replace(attested(APPROVAL), at=world.now)
+    FakeDocuments(world).write(PREFERENCE_KEY, to_document(known(well)))

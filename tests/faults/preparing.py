@@ -5,6 +5,7 @@ from datetime import timedelta
 from muster_local.server import EmbeddedCloud
 from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, Operator
+from tests.scenarios.preferences import attest_preference
 
 ONCE = ("CreateMembership", "RegisterDelegatedAdministrator", "CreateStackSet")
 MEMBER = "300000000001"
@@ -28,5 +29,6 @@ def begin(cloud: EmbeddedCloud) -> Operator:
 
 
 def prepare(operator: Operator) -> None:
-    """Ask for everything."""
+    """Ask for everything, when the one thing is settled that no run can bring about."""
+    attest_preference(operator)
     operator.push(scope={"units": ["Security", "Workloads"]}, containment={"roles": "managed"})

@@ -13,6 +13,7 @@ from muster.domain.containment_roles import CONTAINMENT_ROLE, EXECUTION_ROLE
 from tests.scenarios.conftest import Cloud
 from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, MANAGEMENT, Operator, Run
+from tests.scenarios.preferences import attest_preference
 
 NAME, OLD_NAME = "SIR-Containment-Roles", "SecurityIRContainmentRoles"
 UNDER_THE_ROOT, SHOP, PLAYGROUND, SUSPENDED = "300000000001", "300000000003", "300000000008", "300000000009"
@@ -36,6 +37,7 @@ def begin(fresh: Cloud, *, readers: bool = True, signed_up: bool = False, **over
     if signed_up:
         operator.push()
         operator.onboard()
+    attest_preference(operator)
     operator.cloud.clear_calls()
     return operator
 

@@ -16,6 +16,7 @@ from muster_console.commands import Desk
 from muster_console.desired_state_file import load
 from tests.scenarios.conftest import Cloud
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, RESPONDERS, Operator
+from tests.scenarios.preferences import attest_preference
 from tests.scenarios.test_conflicts import TEAM, trust
 
 ABROAD = "eu-central-1"
@@ -90,6 +91,7 @@ def is_found_as_it_is(operator: Operator, file: Path, *options: str, outcome: st
     printed = import_into(operator, file, *options)
     assert not any(person["email"] in printed or person["name"] in printed for person in RESPONDERS)
     document = cast("dict[str, Any]", load(file.read_bytes()))
+    attest_preference(operator)
     for how in ({"mode": "enforce", "automatic": "all"}, {}):
         operator.push_document({**document, **how})
         operator.cloud.clear_calls()

@@ -11,6 +11,11 @@ from tests.fakes.preference import BY, ONE, SUSPECTED, TWO, asked, attested, kno
 from tests.unit.console.fakes import ATTEST_MACHINE, EXAMPLE, NOW, FakeCloud, Operator, refusal
 from tests.unit.console.planned import left_state
 
+REPORT: dict[str, Any] = {
+    "schema": 1, "run": "r", "at": NOW.isoformat(), "status": "Covered", "membership_id": "m-1234567890ab",
+    "settled": True, "counts": {}, "accounts_that_need_a_person": {"total": 0, "first": []},
+    "assessment_key": None, "text_key": "t",
+}  # fmt: skip
 CASE_TYPE = "Technical: Security Incident Response Service / Other"
 
 
@@ -39,14 +44,7 @@ class TestShowing:
     def test_preference_that_nobody_asked_for_is_told_with_the_case_that_asks(
         self, operator: Operator, wanted: FakeCloud
     ) -> None:
-        wanted.store(
-            "reports/latest.json",
-            {
-                "schema": 1, "run": "r", "at": NOW.isoformat(), "status": "Covered", "membership_id": "m-1234567890ab",
-                "settled": True, "counts": {}, "accounts_that_need_a_person": {"total": 0, "first": []},
-                "assessment_key": None, "text_key": "t",
-            },
-        )  # fmt: skip
+        wanted.store("reports/latest.json", REPORT)
 
         ran = operator.types("preference")
 
@@ -168,6 +166,33 @@ class TestShowing:
         assert ran.code == code
         assert "Next: " in ran.err
         assert "muster push FILE" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("preference", "lines"),
+    [
+        (None, []),
+        ({"unknown": "denied", "subjects": []}, ["Preference  unknown, denied"]),
+        (
+            {"unknown": None, "subjects": [("organization", "ContainConfirmed, attested"), (ONE, "not requested")]},
+            ["Preference  ContainConfirmed, attested", f"            {ONE}: not requested"],
+        ),
+    ],
+)
+def test_status_says_how_the_preference_stood_in_the_last_report(
+    operator: Operator, cloud: FakeCloud, preference: dict[str, Any] | None, lines: list[str]
+) -> None:
+    rest = {"status": "Attested", "wanted": None, "attested": None, "due": None}
+    told = preference and {
+        "key": PREFERENCE_KEY,
+        "unknown": preference["unknown"],
+        "subjects": [{"subject": name, "says": says, **rest} for name, says in preference["subjects"]],
+    }
+    cloud.store("reports/latest.json", {**REPORT, "preference": told})
+
+    ran = operator.types("status")
+
+    assert ran.out.splitlines() == ["Status      Covered", "Assessed    never", *lines]
 
 
 class TestRecordingACase:

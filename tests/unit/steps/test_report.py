@@ -18,6 +18,7 @@ from muster.errors import DeniedError
 from muster.steps.gate import Looking
 from tests.fakes.containment import containing
 from tests.fakes.ports import FakeDocuments
+from tests.fakes.preference import attest_default
 from tests.fakes.steps import assess, desired_state, onboard, report, sign_up
 from tests.fakes.world import MANAGEMENT, SECURITY, World, example_world
 
@@ -118,6 +119,7 @@ class TestContainment:
             }
             for each, state, why in rows
         ]
+        attest_default(world)
         assess(world)
         FakeDocuments(world).write(self.KEY, {"counts": counts, "readiness": {"Ready": 3}, "accounts": accounts})
         return report(world, containing(roles=ContainmentRoles.VERIFY), containment_key=self.KEY, settled=settled)

@@ -12,6 +12,7 @@ from muster.domain.desired import ContainmentRoles, Mode
 from muster.domain.diagnosis import Cause, Coverage
 from muster.domain.membership import Home
 from muster.domain.outcomes import Change, Handoff, Notice, ReportStatus
+from muster.domain.preference_texts import PreferenceReport
 from muster.domain.readiness import Readiness
 from muster.domain.service_terms import SUBJECTS as TERMS
 
@@ -70,7 +71,8 @@ class ContainmentReport:
 class RunReport:
     """All that a report is made of. ``counts`` and ``in_need`` are empty where there was no assessment.
 
-    Coverage and containment roles are apart: ``containment`` is None where the roles were not looked at.
+    Coverage and containment roles are apart: ``containment`` is None where the roles were not looked at, ``preference``
+    where nobody wants the roles, or no membership could act on it.
     """
 
     run: str
@@ -90,6 +92,7 @@ class RunReport:
     json_key: str
     roles: ContainmentRoles
     containment: ContainmentReport | None
+    preference: PreferenceReport | None = None
 
     @property
     def status(self) -> ReportStatus:
@@ -213,6 +216,7 @@ def write_text(report: RunReport) -> str:
         lines += [f"  {number:>6}  {cause}" for cause, number in _in_order(report.causes, Cause)]
         lines.append("")
     lines += _write_containment(report)
+    lines += [*report.preference.lines, ""] if report.preference else []
     lines += _write_list("Changed in this run", [f"{each.detail} ({each.resource})" for each in report.changes])
     for title, needs_person in (("To be settled by a person", True), ("To know", False)):
         told = [each for each in report.notices if each.needs_person is needs_person]
@@ -251,6 +255,7 @@ def to_document(report: RunReport, *, before: str | None) -> dict[str, Any]:
                 "first": [asdict(each) for each in report.roles_in_need[:MAX_ACCOUNTS]],
             },
         },
+        "preference": report.preference and report.preference.to_document(),
         "changes": [asdict(each) for each in report.changes],
         "handoffs": [asdict(each) | {"to": each.to.value} for each in report.handoffs],
         "notices": [asdict(each) for each in report.notices],

@@ -83,6 +83,25 @@ class ReportedContainment(_Read):
     accounts_that_need_a_person: AllRolesInNeed
 
 
+class ReportedPreference(_Read):
+    """How the containment preference of one subject stands."""
+
+    subject: str = Field(description="organization, or an account id.")
+    status: str = Field(description="NotRequested, Requested, Attested or DueAgain; nothing of it is verified.")
+    wanted: str | None = Field(description="The level that is wanted; null is no level of its own.")
+    attested: str | None = Field(description="The level that AWS has, as a person attested it last.")
+    due: str | None = Field(description="Until when the attestation counts, as a day; null without one that fits.")
+    says: str = Field(description="All of it in one line.")
+
+
+class ReportedPreferences(_Read):
+    """How the containment preference stands, or why that is unknown."""
+
+    key: str = Field(description="Where the history lies in the bucket.")
+    unknown: str | None = Field(description="Why it is unknown; null when it is known.")
+    subjects: tuple[ReportedPreference, ...] = Field(description="The organization first; empty when it is unknown.")
+
+
 class Report(_Read):
     """What one run did and found."""
 
@@ -99,6 +118,9 @@ class Report(_Read):
     accounts_that_need_a_person: AccountsInNeed
     containment: ReportedContainment | None = Field(
         default=None, description="Containment roles; null in a report of a version that did not know them."
+    )
+    preference: ReportedPreferences | None = Field(
+        default=None, description="The containment preference; null where no roles are wanted, or by an older version."
     )
     changes: tuple[ReportedChange, ...] = ()
     handoffs: tuple[ReportedHandoff, ...] = ()

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from muster.domain.desired import DesiredState
+from muster.domain.desired import ContainmentRoles, DesiredState
 from muster.domain.membership import Home
+from muster.domain.observed import Unknown
 from muster.domain.outcomes import Change, Handoff, Notice, ReportOutcome
+from muster.domain.preference_history import PREFERENCE_KEY, read_state
+from muster.domain.preference_texts import PreferenceReport, report_preference
 from muster.domain.report import (
     RunReport,
     accounts_in_need,
@@ -19,6 +22,7 @@ from muster.domain.report import (
     write_subject,
     write_text,
 )
+from muster.errors import DeniedError
 from muster.ports import RunDocuments
 
 LATEST_KEY = "reports/latest.json"
@@ -50,6 +54,7 @@ class Report:
         """
         assessment: Any = self.documents.read(assessment_key) if assessment_key else None
         containment: Any = self.documents.read(containment_key) if containment_key else None
+        preference = self._preference(desired, at) if membership_id else None
         report = RunReport(
             run=run,
             at=at,
@@ -58,7 +63,7 @@ class Report:
             membership_id=membership_id,
             changes=tuple(changes),
             handoffs=tuple(handoffs),
-            notices=(*notices, *_notices_of(assessment)),
+            notices=(*notices, *_notices_of(assessment), *(preference.notices if preference else ())),
             assessment_key=None if assessment is None else assessment_key,
             settled=settled,
             counts={} if assessment is None else assessment["counts"],
@@ -70,6 +75,7 @@ class Report:
             containment=(
                 containment_from_document(containment_key, containment) if containment_key and containment else None
             ),
+            preference=preference,
         )
         before = last_fingerprint(told_from_document(self.documents.read(LATEST_KEY)), run)
         document, text = to_document(report, before=before), write_text(report)
@@ -84,6 +90,16 @@ class Report:
             subject=write_subject(report) if news else None,
             message=text if news else None,
         )
+
+    def _preference(self, desired: DesiredState, at: datetime) -> PreferenceReport | None:
+        """Return how the containment preference stands; one that cannot be read is unknown."""
+        if desired.containment.roles is ContainmentRoles.OFF:
+            return None
+        try:
+            state = read_state(self.documents.read_text(PREFERENCE_KEY))
+        except DeniedError as error:
+            state = Unknown(str(error))
+        return report_preference(desired.containment, state, at)
 
 
 def _notices_of(assessment: Any) -> tuple[Notice, ...]:  # noqa: ANN401 - JSON
