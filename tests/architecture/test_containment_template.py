@@ -184,8 +184,17 @@ def test_template_holds_the_two_roles_under_the_logical_ids_and_names_of_aws_and
 def test_role_has_no_setting_beyond_those_of_aws() -> None:
     for item in TEMPLATE["Resources"].values():
         assert set(item) == {"Type", "Properties"}
-    assert set(role(CONTAINMENT)) == {"RoleName", "AssumeRolePolicyDocument", "Policies"}
-    assert set(role(EXECUTION)) == {"RoleName", "AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"}
+    # A description grants nothing: it is there so that a repair has something to change.
+    assert set(role(CONTAINMENT)) == {"RoleName", "Description", "AssumeRolePolicyDocument", "Policies"}
+    assert set(role(EXECUTION)) == {
+        "RoleName", "Description", "AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"
+    }  # fmt: skip
+
+
+def test_repair_is_in_the_description_of_both_roles_and_nowhere_else() -> None:
+    assert TEMPLATE["Parameters"]["Repair"]["Default"] == "none"
+    assert str(TEMPLATE["Resources"]).count("${Repair}") == 2
+    assert all("${Repair}" in str(role(name)["Description"]) for name in (CONTAINMENT, EXECUTION))
 
 
 def test_containment_role_is_assumed_by_the_service_with_the_own_account_as_external_id() -> None:
@@ -254,10 +263,9 @@ def test_every_policy_is_of_the_present_version_of_the_language() -> None:
 
 
 def test_ec2_triage_is_off_unless_it_is_asked_for() -> None:
-    (parameter,) = TEMPLATE["Parameters"].items()
-
-    assert parameter[0] == "Ec2Triage"
-    assert (parameter[1]["Default"], parameter[1]["AllowedValues"]) == ("false", ["true", "false"])
+    assert set(TEMPLATE["Parameters"]) == {"Ec2Triage", "Repair"}
+    parameter = TEMPLATE["Parameters"]["Ec2Triage"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("false", ["true", "false"])
 
 
 def test_no_statement_has_the_form_of_the_old_generation() -> None:

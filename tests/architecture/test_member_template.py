@@ -65,22 +65,32 @@ def test_repairer_trusts_the_function_of_its_name_alone() -> None:
     assert properties["AssumeRolePolicyDocument"] == trust("${DeploymentName}-member-repair")
 
 
-def test_reader_looks_up_the_containment_roles_and_the_triage_role_there_or_not() -> None:
-    found = [
-        (statement["Effect"], statement["Action"], arn["Fn::Sub"])
-        for statement in statements("ReaderRole")
-        for arn in statement["Resource"]
-    ]
+def test_reader_reads_the_roles_of_the_service_and_what_is_attached_to_them_and_nothing_else() -> None:
+    found = {each["Sid"]: (each["Effect"], each["Action"], each["Resource"]) for each in statements("ReaderRole")}
 
-    assert found == [
-        ("Allow", "iam:GetRole", OWN_ROLE + name)
-        for name in (
-            "AWSSecurityIncidentResponseContainment",
-            "AWSSecurityIncidentResponseContainmentExecution",
-            TRIAGE_PATH + TRIAGE_ROLE,
-            TRIAGE_ROLE,
-        )
-    ]
+    assert found == {
+        "ReadContainmentRoles": (
+            "Allow",
+            ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+            [
+                {"Fn::Sub": OWN_ROLE + name}
+                for name in (
+                    "AWSSecurityIncidentResponseContainment",
+                    "AWSSecurityIncidentResponseContainmentExecution",
+                )
+            ],
+        ),
+        "ReadWhatIsAttachedToThem": (
+            "Allow",
+            ["iam:GetPolicy", "iam:GetPolicyVersion"],
+            [{"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:policy/*"}, "arn:aws:iam::aws:policy/*"],
+        ),
+        "ReadTriageRole": (
+            "Allow",
+            "iam:GetRole",
+            [{"Fn::Sub": OWN_ROLE + TRIAGE_PATH + TRIAGE_ROLE}, {"Fn::Sub": OWN_ROLE + TRIAGE_ROLE}],
+        ),
+    }
 
 
 def test_repairer_creates_the_triage_role_and_nothing_else() -> None:
