@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,7 +43,7 @@ def ready(number: int, read_at: datetime | None = READ, **other: Any) -> Account
 
 
 def defective(number: int, defect: Defect = EXTERNAL_ID, read_at: datetime = READ, **other: Any) -> AccountReadiness:
-    remedy = remedy_for(defect, account(number))
+    remedy = remedy_for(defect)
     why = f"{defect.kind}: {defect.detail}"
     return AccountReadiness(deployed(number, **other), Readiness.NOT_READY, why, remedy, read_at, (defect,))
 
@@ -181,10 +182,10 @@ class TestShowing:
                 "  000000000004 app-4, Production [eu]/Payments: NotReady, external_id_missing: the trust policy "
                 "asks for no external id (read on 2027-01-30)"
             ),
-            f"    {remedy_for(EXTERNAL_ID, account(4))}",
+            f"    {remedy_for(EXTERNAL_ID)}",
             "  000000000005 app-5, Sandbox: NotReady, attached_deny: the policy denies everything (read on 2027-01-30)",
             (
-                "    as an administrator of 000000000005: aws iam detach-role-policy --role-name "
+                "    as an administrator of the account: aws iam detach-role-policy --role-name "
                 "AWSSecurityIncidentResponseContainment --policy-arn arn:aws:iam::aws:policy/X"
             ),
             f"  000000000001 app-1, directly under the root: Unknown, {NO_READER} (no reading)",
@@ -233,7 +234,7 @@ class TestShowing:
     def test_twenty_entries_are_told_and_the_accounts_of_the_others_are_counted(
         self, operator: Operator, cloud: FakeCloud
     ) -> None:
-        alone = [defective(each, DENIED) for each in range(1, 21)]
+        alone = [defective(each, replace(DENIED, detail=f"policy {each} denies")) for each in range(1, 21)]
         store_roles(cloud, *alone, *map(unread, range(21, 28)))
 
         lines = operator.types("containment").out.splitlines()
@@ -304,7 +305,7 @@ class TestLostRoles:
             "  000000000001 app-1, place not known: NotReady, role_missing: there is no such"
         )
         assert lines[at + 1].count(reason) == 1
-        assert lines[at + 2] == f"    {remedy_for(gone, account(1))}"
+        assert lines[at + 2] == f"    {remedy_for(gone)}"
 
     def test_when_the_lost_ones_take_all_the_room_the_others_are_counted(
         self, operator: Operator, cloud: FakeCloud

@@ -569,15 +569,15 @@ def test_template_repairs_what_is_in_it_and_nothing_else() -> None:
     ],
 )
 def test_what_only_a_person_may_take_away_has_a_command(kind: DefectKind, policy: str, command: str) -> None:
-    remedy = remedy_for(Defect(kind, EXECUTION_ROLE, "", policy), SHOP)
+    remedy = remedy_for(Defect(kind, EXECUTION_ROLE, "", policy))
 
-    assert remedy == f"as an administrator of {SHOP}: {command}"
+    assert remedy == f"as an administrator of the account: {command}"
     assert shlex.split(command)[-1] in (policy, EXECUTION_ROLE)
 
 
 @pytest.mark.parametrize("kind", DefectKind)
 def test_every_defect_has_a_remedy(kind: DefectKind) -> None:
-    remedy = remedy_for(Defect(kind, CONTAINMENT_ROLE, "", "guard"), SHOP)
+    remedy = remedy_for(Defect(kind, CONTAINMENT_ROLE, "", "guard"))
 
     assert ("aws iam" in remedy) is (kind in (DefectKind.INLINE_DENY, DefectKind.ATTACHED_DENY, DefectKind.BOUNDARY))
     assert ("stacks/containment-roles.yaml" in remedy) is ("aws iam" not in remedy)
@@ -585,7 +585,7 @@ def test_every_defect_has_a_remedy(kind: DefectKind) -> None:
 
 def test_role_that_is_missing_is_created_and_one_that_differs_is_written_again() -> None:
     def remedy(kind: DefectKind) -> str:
-        return remedy_for(Defect(kind, CONTAINMENT_ROLE, ""), SHOP).partition(". ")[0]
+        return remedy_for(Defect(kind, CONTAINMENT_ROLE, "")).partition(". ")[0]
 
     assert remedy(DefectKind.ROLE_MISSING) == (
         "let the StackSet of the containment roles create the account's instance; "

@@ -143,8 +143,11 @@ def examine(account_id: str, found: RolesFound, pinned: PinnedRoles) -> Observed
     return Known(tuple(defects))
 
 
-def remedy_for(defect: Defect, account_id: str) -> str:
-    """Return what a person does about it; where a command of the AWS CLI does it, that command."""
+def remedy_for(defect: Defect) -> str:
+    """Return what a person does about it; where a command of the AWS CLI does it, that command.
+
+    The account is not named, so that accounts with one defect have one remedy.
+    """
     match defect:
         case Defect(kind=DefectKind.ROLE_MISSING):
             return (
@@ -154,22 +157,25 @@ def remedy_for(defect: Defect, account_id: str) -> str:
         case Defect(kind=DefectKind.OLD_GENERATION):
             return f"give the StackSet, or the stack that made the roles, the template {_TEMPLATE}. {_IN_MANAGEMENT}"
         case Defect(kind=DefectKind.INLINE_DENY, policy=str(name)):
-            return _in_account(account_id, "delete-role-policy", defect.role, "--policy-name", name)
+            return _in_account("delete-role-policy", defect.role, "--policy-name", name)
         case Defect(kind=DefectKind.ATTACHED_DENY, policy=str(arn)):
-            return _in_account(account_id, "detach-role-policy", defect.role, "--policy-arn", arn)
+            return _in_account("detach-role-policy", defect.role, "--policy-arn", arn)
         case Defect(kind=DefectKind.BOUNDARY):
-            return _in_account(account_id, "delete-role-permissions-boundary", defect.role)
+            return _in_account("delete-role-permissions-boundary", defect.role)
         case _:
             return f"let the StackSet of the containment roles write the role as {_TEMPLATE} has it. {_IN_MANAGEMENT}"
 
 
 _TEMPLATE = "stacks/containment-roles.yaml"
-_IN_MANAGEMENT = f"In the management account, which StackSets leave out, a plain stack of {_TEMPLATE} does it"
+_IN_MANAGEMENT = (
+    f"In the management account, which StackSets leave out, deploy a plain stack of {_TEMPLATE}, with another value of "
+    "its parameter Repair where there is one already"
+)
 
 
-def _in_account(account_id: str, operation: str, role: str, *more: str) -> str:
+def _in_account(operation: str, role: str, *more: str) -> str:
     command = shlex.join(("aws", "iam", operation, "--role-name", role, *more))
-    return f"as an administrator of {account_id}: {command}"
+    return f"as an administrator of the account: {command}"
 
 
 def _examine_role(account_id: str, found: RoleDocument, pinned: RoleSpecification) -> Iterator[Defect | Unknown]:

@@ -84,7 +84,7 @@ def judge_readiness(
 
 def _judge_defects(deployment: Deployment, reading: Reading) -> AccountReadiness:
     what = "; ".join(f"{each.kind}: {each.detail}" for each in reading.defects)
-    remedies = dict.fromkeys(remedy_for(each, deployment.account.id) for each in reading.defects)
+    remedies = dict.fromkeys(remedy_for(each) for each in reading.defects)
     return AccountReadiness(
         deployment, Readiness.NOT_READY, what, "; ".join(remedies), reading.at, reading.defects
     )  # fmt: skip
