@@ -1,6 +1,7 @@
 """The containment roles of a whole organization, by one StackSet: told, handed over, deployed, taken from nobody."""
 
 import json
+import re
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -81,7 +82,7 @@ def do_by_hand(operator: Operator, run: Run) -> None:
     """Do what the handoffs say, word by word, as the management account."""
     for handoff in run.output["handoffs"]:
         for line in handoff["command"].splitlines():
-            _, _, operation, *options = shlex.split(line)
+            _, _, operation, *options = shlex.split(line.replace("--no-retain-stacks", "--retain-stacks false"))
             given = dict(zip(options[::2], options[1::2], strict=True))
             client = stack_sets(operator, given.pop("--region"))
             getattr(client, operation.replace("-", "_"))(**dict(_argument(*pair) for pair in given.items()))
@@ -91,18 +92,22 @@ def do_by_hand(operator: Operator, run: Run) -> None:
 def _argument(option: str, value: str) -> tuple[str, Any]:
     """Read one option as the AWS CLI does, as far as these commands use it."""
     name = "".join(word.capitalize() for word in option.strip("-").split("-"))
+    pairs = dict(part.split("=", 1) for part in re.split(r",(?=[A-Za-z]+=)", value)) if "=" in value else {}
+    values: dict[str, Any] = {
+        "AutoDeployment": {key: word == "true" for key, word in pairs.items()},
+        "OperationPreferences": {key: int(word) if word.isdigit() else word for key, word in pairs.items()},
+        "DeploymentTargets": {
+            key: word if key == "AccountFilterType" else word.split(",") for key, word in pairs.items()
+        },
+        "RetainStacks": value == "true",
+        "Parameters": [pairs],
+        "ParameterOverrides": [pairs],
+        "Regions": [value],
+        "Capabilities": [value],
+    }
     if value.startswith("file://"):
         return name, Path(value.removeprefix("file://")).read_text()
-    pairs = dict(part.split("=", 1) for part in value.split(",")) if "=" in value else {}
-    if name == "AutoDeployment":
-        return name, {key: word == "true" for key, word in pairs.items()}
-    if name == "OperationPreferences":
-        return name, {key: int(word) if word.isdigit() else word for key, word in pairs.items()}
-    if name == "DeploymentTargets":
-        return name, {key: [word] for key, word in pairs.items()}
-    if name == "Parameters":
-        return name, [pairs]
-    return name, [value] if name in ("Regions", "Capabilities") else value
+    return name, values.get(name, value)
 
 
 def put_stack_set(
@@ -139,7 +144,7 @@ def root_of(operator: Operator) -> str:
 
 
 def test_absent_stack_set_is_handed_over_and_found_when_people_have_deployed_it(fresh: Cloud) -> None:
-    operator = begin(fresh, readers=False, signed_up=True)
+    operator = begin(fresh, signed_up=True)
     set_access(operator, "read")
 
     waiting = contain(operator, "verify")
@@ -278,7 +283,7 @@ def test_one_of_seventy_that_fails_is_one_row_and_the_others_are_deployed(fresh:
 
     assert (run.outcome, counted(run)) == ("NeedsAttention", {"Deployed": 70, "Failed": 1, "AbsentByChoice": 1})
     (row,) = operator.document(run.output["report"]["json_key"])["containment"]["accounts_that_need_a_person"]["first"]
-    assert (row["id"], row["state"]) == ("310000000042", "Failed")
+    assert (row["id"], row["state"]) == ("310000000042", "NotReady")
     assert "Resource limit exceeded" in row["reason"]
     assert writes(operator)[-2:] == ["CreateStackInstances", "UpdateStackInstances"]
     operator.cloud.world.stack_set_failures.clear()
@@ -379,7 +384,8 @@ def test_role_made_by_hand_is_left_out_and_listed_when_it_is_adopted(fresh: Clou
 
     run = contain(operator, existing="adopt")
 
-    assert (run.outcome, counted(run)) == ("Covered", {"Deployed": 7, "Adopted": 1, "AbsentByChoice": 1})
+    # Adopted does not mean well: what was made by hand is read like everything else.
+    assert (run.outcome, counted(run)) == ("NeedsAttention", {"Deployed": 7, "Adopted": 1, "AbsentByChoice": 1})
     assert roles_in(operator, SHOP) == {CONTAINMENT_ROLE}
     operator.cloud.clear_calls()
     again = operator.onboard()
@@ -394,7 +400,8 @@ def test_without_a_reader_nothing_is_deployed_but_to_a_canary_unit(fresh: Cloud)
     assert "stacks/member-account.yaml" in run.output["handoffs"][0]["command"]
 
     run = contain(operator, canary_unit=operator.unit_id("Sandbox"))
-    assert (run.outcome, counted(run)) == ("Covered", {"Deployed": 1, "AbsentByChoice": 8})
+    # Nobody may read the role that was deployed, so nobody calls it ready.
+    assert (run.outcome, counted(run)) == ("NeedsAttention", {"Deployed": 1, "AbsentByChoice": 8})
 
 
 @pytest.mark.parametrize("existing", ["stop", "adopt"])
@@ -441,7 +448,8 @@ def test_crash_after_a_write_makes_nothing_twice(fresh: Cloud, operation: str, f
     assert (run.outcome, counted(run)) == ("Covered", {"Deployed": 8, "AbsentByChoice": 1})
     client = stack_sets(operator)
     assert len(client.list_stack_sets(Status="ACTIVE")["Summaries"]) == 1
-    assert len(client.list_stack_set_operations(StackSetName=NAME)["Summaries"]) == 1
+    operations = client.list_stack_set_operations(StackSetName=NAME)["Summaries"]
+    assert [each["Action"] for each in operations if each["Action"] != "DETECT_DRIFT"] == ["CREATE"]
 
 
 def test_execution_that_is_stopped_is_taken_up_by_the_next_one(fresh: Cloud) -> None:

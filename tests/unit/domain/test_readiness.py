@@ -64,6 +64,10 @@ class TestVerdict:
         assert found.needs_person
         assert found.row == ("NotReady", f"{found.reason}; {found.remedy}")
 
+    def test_stack_that_failed_is_told_as_the_cause(self) -> None:
+        found = judge(BAD, DeploymentState.FAILED)
+        assert found.row == ("NotReady", f"{found.reason}; Failed, as CloudFormation says; {found.remedy}")
+
     def test_absence_by_choice_is_no_question_of_roles(self) -> None:
         found = judge(BAD, DeploymentState.ABSENT_BY_CHOICE)
         assert (found.state, found.needs_person) == (Readiness.ABSENT_BY_CHOICE, False)

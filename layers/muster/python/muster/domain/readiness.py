@@ -47,9 +47,13 @@ class AccountReadiness:
     @property
     def row(self) -> tuple[str, str]:
         """The word and the reason that a person reads first."""
+        deployment = self.deployment
         if self.needs_person and self.state not in (Readiness.NOT_READY, Readiness.UNKNOWN):
-            return self.deployment.state.value, self.deployment.reason
-        return self.state.value, f"{self.reason}; {self.remedy}" if self.remedy else self.reason
+            return deployment.state.value, deployment.reason
+        # What CloudFormation says of a stack that failed is why its roles are not as they should be.
+        is_cause = self.state is Readiness.NOT_READY and deployment.state.needs_person
+        cause = f"{deployment.state}, {deployment.reason}" if is_cause else ""
+        return self.state.value, "; ".join(filter(None, (self.reason, cause, self.remedy)))
 
 
 def judge_readiness(
