@@ -1,7 +1,7 @@
 """The containment preference at the operator's desk: how it stands, the case that asks AWS, and that it was sent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -101,7 +101,7 @@ def record_case(clients: Clients, stack: Stack, now: datetime, case: str) -> Pre
             "Look at it with `muster preference`, then decide again.",
             ExitCode.NEEDS_PERSON,
         ) from None
-    return read_preferences(clients, stack, now)
+    return replace(found, state=Known(state), standings=judge(found.desired.containment, state, now))
 
 
 def show_preferences(out: Console, found: Preferences, again: Callable[[str], str]) -> None:
