@@ -116,6 +116,15 @@ def ask_people(fresh: Cloud) -> None:
     operator.finish(arn)
 
 
+def attest_the_preference(fresh: Cloud) -> None:
+    operator = fresh()
+    started = operator.cloud.client("stepfunctions", person="ada@example.com").start_execution(
+        stateMachineArn=operator.stack.attest_machine_arn,
+        input=json.dumps({"case": "17012345678901", "level": "ApprovalRequired"}),
+    )
+    operator.finish(started["executionArn"])
+
+
 def succeed_a_run_that_died(fresh: Cloud) -> None:
     operator = fresh()
     operator.push()
@@ -133,7 +142,7 @@ def succeed_a_run_that_died(fresh: Cloud) -> None:
 RUNS: list[Callable[[Cloud], None]] = [
     sign_up_everything, sign_up_units, adopt, live_in_the_management_account, read_the_members,
     change_the_team, repair_the_members, look_before_everything, contain,
-    ask_people, succeed_a_run_that_died,
+    ask_people, attest_the_preference, succeed_a_run_that_died,
 ]  # fmt: skip
 
 
