@@ -5,7 +5,7 @@ Both hold the example organization, so that one assertion fits both. A fresh one
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from muster import errors, wiring
 from muster.adapters.membership import TeamOfMembership
 from muster.adapters.organizations import AccountFromEither
 from muster.adapters.pacing import Pacer
+from muster.domain.containment_roles import CONTAINMENT_ROLE, RoleDocument
 from muster.domain.organization import AccountState
 from muster.domain.responders import IncidentResponder
 from muster.messages.steps import DesiredReference, WritingRequest
@@ -117,6 +118,15 @@ class FakeSide:
     def settle(self) -> None:
         """Nothing takes time here but the operations of StackSets."""
         self.stack_sets.finish()
+
+    def alter_trust(self, account_id: str) -> None:
+        """Let the external id not be asked for any more."""
+
+        def alter(roles: dict[str, RoleDocument]) -> None:
+            role = roles[CONTAINMENT_ROLE]
+            roles[CONTAINMENT_ROLE] = replace(role, trust=without_external_id(role.trust))
+
+        self.stack_sets.altered[account_id] = alter
 
     def disable_region(self, account_id: str, region: str) -> None:
         self.world.disabled_regions.add((account_id, region))
@@ -274,6 +284,13 @@ class EmbeddedSide:
     def settle(self) -> None:
         self.cloud.world.clock.advance(600)
 
+    def alter_trust(self, account_id: str) -> None:
+        iam: Any = self.cloud.client("iam", account_id)
+        trust = iam.get_role(RoleName=CONTAINMENT_ROLE)["Role"]["AssumeRolePolicyDocument"]
+        iam.update_assume_role_policy(
+            RoleName=CONTAINMENT_ROLE, PolicyDocument=json.dumps(without_external_id(trust))
+        )  # fmt: skip
+
     def disable_region(self, account_id: str, region: str) -> None:
         self.cloud.world.disable_region(account_id, region)
 
@@ -321,6 +338,12 @@ class EmbeddedSide:
     def stored(self, key: str) -> str:
         found = self.cloud.client("s3").get_object(Bucket=f"muster-{DESIGNATED}-{HOME}", Key=key)
         return str(found["Body"].read().decode())
+
+
+def without_external_id(trust: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trust policy that lets everybody's service in."""
+    statements = [{key: each for key, each in one.items() if key != "Condition"} for one in trust["Statement"]]
+    return {**trust, "Statement": statements}
 
 
 @cache

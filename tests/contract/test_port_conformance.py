@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from muster import errors
-from muster.domain.containment_roles import CONTAINMENT_ROLE
+from muster.adapters.pinned_roles import read_pinned_roles
+from muster.domain.containment_roles import CONTAINMENT_ROLE, DefectKind, examine
 from muster.domain.containment_writes import UpdateStackSet
 from muster.domain.desired import DesiredStackSet
 from muster.domain.membership import ACTIVE, SERVICE_PRINCIPAL, SUPPORTED_REGIONS, Association
@@ -906,7 +907,52 @@ def test_accounts_are_left_out_or_chosen(side: Side) -> None:
     side.stack_sets_writer.update_instances(WHERE, root, Accounts(only=(OTHER,)), "again")
     side.settle()
 
-    assert [each.action for each in side.stack_sets.operations(WHERE) if each.id == "again"] == ["UPDATE"]
+    operations = side.stack_sets.operations(WHERE)
+    assert [(each.id, each.action) for each in operations] == [("again", "UPDATE"), ("first", "CREATE")]
+
+
+def test_altered_roles_are_read_with_their_policies_and_written_anew(side: Side) -> None:
+    root = deploying(side)
+    side.settle()
+    side.deploy_reader(OTHER)
+
+    def defects() -> list[DefectKind]:
+        found = side.containment_roles.roles([OTHER])[OTHER]
+        assert isinstance(found, Known)
+        examined = examine(OTHER, found.value, read_pinned_roles(OTHER, ec2_triage=False))
+        assert isinstance(examined, Known)
+        return [each.kind for each in examined.value]
+
+    assert defects() == []
+    side.alter_trust(OTHER)
+    assert defects() == [DefectKind.EXTERNAL_ID_MISSING]
+    side.stack_sets_writer.update_instances(WHERE, root, Accounts(only=(OTHER,)), "again", repair="first")
+    side.settle()
+    assert defects() == []
+
+
+def test_drift_is_looked_for_by_an_operation_that_changes_no_instance(side: Side) -> None:
+    root = deploying(side)
+    side.settle()
+    before = side.stack_sets.instances(WHERE)
+
+    side.stack_sets.detect_drift(WHERE)
+
+    (detection, _) = side.stack_sets.operations(WHERE)
+    assert (detection.action, detection.is_going_on, detection.changes_instances) == ("DETECT_DRIFT", True, False)
+    with pytest.raises(errors.NotYetConsistentError):
+        side.stack_sets.detect_drift(WHERE)
+    with pytest.raises(errors.NotYetConsistentError):
+        side.stack_sets_writer.create_instances(WHERE, root, Accounts(), "second")
+    side.settle()
+    after = side.stack_sets.instances(WHERE)
+    stacks = {each.account_id: (each.stack_id, each.status, each.detailed) for each in after}
+    assert stacks == {each.account_id: (each.stack_id, each.status, each.detailed) for each in before}
+    assert None not in {each.stack_id for each in after if each.status == "CURRENT"}
+    found = side.stack_sets.stack_set(WHERE)
+    assert found is not None
+    assert found.drift_checked_at is not None
+    assert side.stack_sets.unusual_instances(WHERE) == ()
 
 
 def test_switch_is_turned_on_and_the_template_stays(side: Side) -> None:

@@ -180,7 +180,11 @@ class StackSetsAsManager(StackSetWriter):
         """Call UpdateStackInstances, which deploys again what failed, and what a parameter changes."""
         more: dict[str, Any] = {}
         if repair is not None:
-            more["ParameterOverrides"] = [{"ParameterKey": REPAIR, "ParameterValue": repair}]
+            # What the list leaves out would go back to the StackSet's value.
+            more["ParameterOverrides"] = [
+                {"ParameterKey": REPAIR, "ParameterValue": repair},
+                {"ParameterKey": EC2_TRIAGE, "UsePreviousValue": True},
+            ]
         with translated("cloudformation:UpdateStackInstances", self.clients.account_id):
             self.clients.cloudformation(where.region).update_stack_instances(
                 StackSetName=where.name,

@@ -63,7 +63,11 @@ def create_instances(where: DesiredStackSet, target: str, accounts: Accounts) ->
 
 def update_instances(where: DesiredStackSet, target: str, accounts: Accounts, *, repair: str | None = None) -> str:
     """Try again where an instance failed; with ``repair``, a value never used before, write the roles anew."""
-    overrides = () if repair is None else ("--parameter-overrides", f"ParameterKey={REPAIR},ParameterValue={repair}")
+    overrides: tuple[str, ...] = ()
+    if repair is not None:
+        # What the list leaves out would go back to the StackSet's value.
+        kept = f"ParameterKey={EC2_TRIAGE},UsePreviousValue=true"
+        overrides = ("--parameter-overrides", f"ParameterKey={REPAIR},ParameterValue={repair}", kept)
     return _instances("update-stack-instances", where, target, accounts, *overrides)
 
 
