@@ -38,6 +38,7 @@ Examples:
   muster plan
   muster onboard
   muster approve 3fa9c01b2d4e
+  muster preference
   muster status --tree
 
 \b
