@@ -93,10 +93,12 @@ def settle_in(endpoint: Endpoint, home: Path, *, security: str) -> Desk:
     (home / "config").write_text(
         "".join(f"[profile {name}]\nregion = {REGION}\nendpoint_url = {endpoint.url}\n" for name in profiles)
     )
+    # Root attests nothing, so whoever follows the guide there is a person.
+    asked = {"person": "ada@example.com", "account": security}
+    keys = profiles | {"security": endpoint.control("POST", "people", asked)["access_key_id"]}
     (home / "credentials").write_text(
         "".join(
-            f"[{name}]\naws_access_key_id = {account}\naws_secret_access_key = embedded\n"
-            for name, account in profiles.items()
+            f"[{name}]\naws_access_key_id = {key}\naws_secret_access_key = embedded\n" for name, key in keys.items()
         )
     )
     return Desk(endpoint, home)
@@ -166,6 +168,15 @@ def test_residency_and_price_are_said_before_anything_is_written(followed: Follo
     said = followed.printed["1. Look, from the laptop"]
     assert "price of the membership" in said
     assert "residency of findings" in said
+
+
+def test_preference_is_asked_for_by_a_case_and_attested_by_a_person(followed: Followed) -> None:
+    said = followed.printed["9. The containment preference"]
+    assert "Subject: Containment preference of organization o-exampleorg1\n" in said
+    assert "Attested: ApprovalRequired for the organization, by case 17012345678901\n" in said
+    (preference,) = followed.status["report"]["preference"]["subjects"]
+    assert preference["status"] == "Attested"
+    assert "ada@example.com" not in json.dumps(followed.status)
 
 
 def test_everybody_is_covered_and_has_the_containment_roles(followed: Followed) -> None:
