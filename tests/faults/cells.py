@@ -20,7 +20,10 @@ _FIRST_USED_BY = {
     "muster-management-onboarding": "muster-sign-up",
     "muster-management-containment": "muster-containment",
 }
-_OF_CONTAINMENT = {"DescribeStackSet", "ListStackSets", "ListStackSetOperations", "ListStackInstances"}
+_OF_CONTAINMENT = {
+    "DescribeStackSet", "ListStackSets", "ListStackSetOperations", "ListStackInstances", "DetectStackSetDrift",
+    "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies",
+}  # fmt: skip
 
 _THROTTLED = {
     "lambda": "TooManyRequestsException", "organizations": "TooManyRequestsException", "iam": "Throttling",

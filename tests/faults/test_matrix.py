@@ -43,6 +43,17 @@ def false_deployments(operator: Operator) -> list[str]:
     ]
 
 
+def falsely_ready(operator: Operator) -> list[str]:
+    """Return the accounts that are called ready and do not have both roles."""
+    return [
+        account["id"]
+        for account in operator.document("containment/latest.json")["accounts"]
+        if account["readiness"] == "Ready"
+        and not {role["RoleName"] for role in operator.client("iam", account["id"]).list_roles()["Roles"]}
+        >= CONTAINMENT_ROLES
+    ]
+
+
 def assert_handled(operator: Operator, run: Run) -> None:
     if run.status != "SUCCEEDED":
         assert run.error in FORESEEN or str(run.error).startswith(OF_THE_MACHINE), (run.error, run.cause)
@@ -95,3 +106,4 @@ def test_call_that_goes_wrong_is_handled(
         assert_handled(operator, run)
     assert false_claims(operator) == []
     assert false_deployments(operator) == []
+    assert falsely_ready(operator) == []

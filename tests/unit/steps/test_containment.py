@@ -855,7 +855,7 @@ class TestReadiness:
 
     def test_account_that_goes_on_failing_is_unknown_and_stops_no_run(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets).world.fail("iam:GetRole", lambda op, _: ThrottledError(op), account=SHOP)
-        for _ in range(3):
+        for _ in range(4):
             with pytest.raises(UnavailableError):
                 contain(stack_sets, verifying())
         contain(stack_sets, verifying())

@@ -25,7 +25,7 @@ ROUND: Final = timedelta(days=6)
 LATEST: Final = VALID - timedelta(hours=18)
 """At which age an account is read whatever its share: no reading shall run out between two runs."""
 
-MAX_TRIES: Final = 4
+MAX_TRIES: Final = 5
 """How often an account is tried that fails for a reason of time; then it is Unknown until the next run."""
 
 LEAST: Final = timedelta(minutes=10)
