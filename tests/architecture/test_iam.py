@@ -147,6 +147,36 @@ def test_containment_roles_are_deployed_by_one_stack_set_and_never_taken_away() 
     ]
 
 
+def test_nobody_changes_the_containment_roles_but_through_that_stack_set() -> None:
+    """So with any lower access than manage, as verify needs, there is nothing that could."""
+    members = of_type(yaml_parse(Path("stacks/member-account.yaml").read_text())["Resources"], "AWS::IAM::Role")
+    writes = {
+        (name, action)
+        for name, role in (*ROLES.items(), *members.items())
+        for statement in statements(role)
+        for action in as_list(statement["Action"])
+        if statement["Effect"] == "Allow"
+        and action.startswith(("iam:", "cloudformation:"))
+        and not action.partition(":")[2].startswith(("Get", "List", "Describe"))
+    }
+
+    assert {action for _, action in writes if action.startswith("iam:")} == {"iam:CreateServiceLinkedRole"}
+    assert {(name, action) for name, action in writes if action.startswith("cloudformation:")} == {
+        # It compares and changes nothing.
+        ("ReaderRole", "cloudformation:DetectStackSetDrift"),
+        *(
+            ("ContainmentDeploymentRole", f"cloudformation:{action}")
+            for action in (
+                "ActivateOrganizationsAccess",
+                "CreateStackSet",
+                "UpdateStackSet",
+                "CreateStackInstances",
+                "UpdateStackInstances",
+            )
+        ),
+    }
+
+
 def test_only_sign_up_and_contact_setup_read_the_responders() -> None:
     readers = {
         name
