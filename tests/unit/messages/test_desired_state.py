@@ -48,7 +48,7 @@ def test_what_may_be_left_out_has_the_defaults_of_the_domain() -> None:
 def test_the_stored_document_is_canonical_and_has_every_default_and_no_person() -> None:
     assert parse(_smallest()).desired_state_json == (
         '{"approvals":1,"automatic":[],'
-        '"containment":{"attest_every_days":180,"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired",'
+        '"containment":{"attest_every_days":180,"ec2_triage":false,"existing":"stop","overrides":{},"preference":"ApprovalRequired","quarantine_units":[],'
         '"roles":"verify","stack_set":{"name":"SIR-Containment-Roles","region":"us-east-1"}},'
         '"exceptions":[],'
         '"guardrails":{"inventory_drop":0.1,"max_accounts":25,"max_share":0.05,"max_units":10},'

@@ -173,6 +173,9 @@ class StackSetDocument(_Document):
         return DesiredStackSet(self.name, self.region)
 
 
+type QuarantineUnits = Annotated[tuple[UnitIdText, ...], Field(max_length=10), AfterValidator(without_repetition)]
+
+
 class ContainmentDocument(_Document):
     """The two containment roles and how far AWS may contain by itself."""
 
@@ -183,9 +186,7 @@ class ContainmentDocument(_Document):
     canary_unit: UnitIdText | None = Field(
         default=None, description="Unit (ou-…) that gets the roles first; without it every account under the root does."
     )
-    quarantine_units: Annotated[
-        tuple[UnitIdText, ...], Field(max_length=10), AfterValidator(without_repetition)
-    ] = Field(
+    quarantine_units: QuarantineUnits = Field(
         default=(),
         description="Units (ou-…) that compromised accounts are moved to, up to 10: they have to stay protected there.",
     )
