@@ -2,7 +2,7 @@
 
 The evaluator knows what this application's policies use: Action and NotAction, Resource and NotResource, conditions on
 strings, ARNs, booleans, numbers and absence, with IfExists and set operators. Policy variables, permissions
-boundaries, resource policies and service control policies are not evaluated.
+boundaries and service control policies are not evaluated; of resource policies only those of buses and functions.
 """
 
 import json
@@ -63,6 +63,19 @@ def trusts(document: Document, principal: Principal | str, context: Context) -> 
     ]
     known = _principal_context(principal) if isinstance(principal, Principal) else {}
     return _permit(about_it, {**known, **context})
+
+
+def resource_allows(document: Document, need: Need, principal: Principal | str) -> bool:
+    """Tell whether a resource's own policy allows a need to a principal, or to a service by its name."""
+    about_it = [
+        statement
+        for statement in _statements([document])
+        if _covers_action(statement, need.action)
+        and _covers_resource(statement, need.resource)
+        and _names(statement.get("Principal", {}), principal)
+    ]
+    known = _principal_context(principal) if isinstance(principal, Principal) else {}
+    return _permit(about_it, {**known, **need.context})
 
 
 def _permit(statements: Iterable[Document], context: Context) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from muster_local.clock import Clock
+from muster_local.event_traffic import Traffic
 from muster_local.memberships import Case, Membership
 from muster_local.organization_file import OrganizationFile
 from muster_local.organization_tree import OrganizationTree
@@ -55,6 +56,8 @@ class World:
     """When a calendar goes over to its other state, by name; a calendar that is not named here never does."""
     event_history: list[RecordedEvent] = field(default_factory=list)
     """What CloudTrail has recorded, oldest first, whether or not it can be looked up already."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Events on their way, and how unreliable they are."""
     denied_regions: set[str] = field(default_factory=set)
     """Regions in which a service control policy denies CloudFormation to what StackSets work as in the members."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -21,6 +21,7 @@ from muster_local import (
     account_keys,
     aws_policies,
     change_calendar,
+    event_buses,
     event_history,
     object_store,
     organization_trail,
@@ -62,6 +63,7 @@ def install() -> None:
     object_store.date_objects_by_the_worlds_clock()
     change_calendar.tell_the_state_of_calendars()
     event_history.look_events_up()
+    event_buses.correct()
 
 
 def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World:
