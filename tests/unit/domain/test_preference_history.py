@@ -190,6 +190,7 @@ class TestStored:
             {"subjects": ["Prod"]},
             {"subjects": [1]},
             {"subjects": 1},
+            {"by": None},
             {"kind": "verified"},
             {"kind": "requested"},
             {"kind": "requested", "levels": []},
