@@ -12,6 +12,17 @@ NAME = "organization-trail"
 HOME = "us-east-1"
 
 
+def is_logged(account: str, region: str, organization_of: str | None) -> bool:
+    """Tell whether a trail logs the calls in an account and Region: its own, or that of its management account."""
+    for owner in {account, organization_of} - {None}:
+        for home, backend in list(cloudtrail_backends[str(owner)].items()):
+            for trail in list(backend.trails.values()):
+                reaches = owner == account or trail.is_org_trail
+                if reaches and trail.status.is_logging and (trail.is_multi_region or home == region):
+                    return True
+    return False
+
+
 def lay(management_account: str) -> None:
     """Create the trail and its bucket in the management account, and start it."""
     bucket = f"{NAME}-{management_account}"

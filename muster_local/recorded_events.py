@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from muster_local.callers import Caller
@@ -59,13 +59,12 @@ def is_recorded(call: Call) -> bool:
     return (call.service, call.operation) in _RECORDED
 
 
-def recorded(
-    call: Call, caller: Caller, answer: Answer, now: datetime, *, address: str, agent: str, names_resources: bool
-) -> RecordedEvent:
-    """Record a call that the service has seen, whether it succeeded or not."""
+def record_of(call: Call, caller: Caller, answer: Answer, now: datetime, *, address: str, agent: str) -> dict[str, Any]:
+    """Return a call as CloudTrail writes it; one that failed has an error and no answer, a denied one no request."""
     at = now.replace(microsecond=0)
     said = json.loads(answer.body) if answer.body.startswith(b"{") else {}
-    succeeded = answer.outcome == "ok" and "executionArn" in said
+    succeeded = answer.outcome == "ok"
+    shape = call.model.output_shape
     document: dict[str, Any] = {
         "eventVersion": "1.08",
         "userIdentity": caller.identity(at),
@@ -75,8 +74,10 @@ def recorded(
         "awsRegion": call.region,
         "sourceIPAddress": address,
         "userAgent": agent,
-        "requestParameters": None if answer.outcome.startswith(_DENIALS) else _request(call),
-        "responseElements": {"executionArn": said["executionArn"], "startDate": _date(at)} if succeeded else None,
+        "requestParameters": None
+        if answer.outcome.startswith(_DENIALS)
+        else _written(dict(call.parameters), call.model.input_shape) or None,
+        "responseElements": (_written(said, shape) or None) if succeeded and shape is not None else None,
         "requestID": str(uuid.uuid4()),
         "eventID": str(uuid.uuid4()),
         "readOnly": False,
@@ -87,9 +88,43 @@ def recorded(
     }
     if not succeeded:
         document |= {"errorCode": answer.outcome, "errorMessage": str(said.get("message") or said.get("Message") or "")}
+    return document
+
+
+def recorded(
+    call: Call, caller: Caller, answer: Answer, now: datetime, *, address: str, agent: str, names_resources: bool
+) -> RecordedEvent:
+    """Record a call that the service has seen, whether it succeeded or not."""
+    said = json.loads(answer.body) if answer.body.startswith(b"{") else {}
+    succeeded = answer.outcome == "ok" and "executionArn" in said
+    at = now.replace(microsecond=0)
+    response = {"executionArn": said["executionArn"], "startDate": _date(at)} if succeeded else None
+    document = record_of(call, caller, answer, now, address=address, agent=agent)
+    document |= {"requestParameters": document["requestParameters"] and _request(call), "responseElements": response}
     machine = str(call.parameters.get("stateMachineArn", ""))
     resources = (("AWS::StepFunctions::StateMachine", machine),) if succeeded and names_resources else ()
     return RecordedEvent(call.account, call.region, at, now, document, caller.user_name, resources)
+
+
+def _written(value: Any, shape: Any) -> Any:
+    """Write a request or an answer as records do: names begin small, and what is sensitive is hidden."""
+    if shape is None:
+        return value
+    if shape.metadata.get("sensitive"):
+        return HIDDEN
+    match shape.type_name, value:
+        case "structure", dict():
+            return {
+                name[0].lower() + name[1:]: _written(item, shape.members[name])
+                for name, item in value.items()
+                if name in shape.members and item is not None
+            }
+        case "list", list():
+            return [_written(item, shape.member) for item in value]
+        case "timestamp", int() | float():
+            return _date(datetime.fromtimestamp(value, UTC))
+        case _:
+            return value if isinstance(value, str | int | float | bool | dict) else str(value)
 
 
 def _request(call: Call) -> dict[str, Any]:

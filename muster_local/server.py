@@ -14,7 +14,18 @@ from botocore.config import Config
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from muster_local import control, deployment, event_history, machines, organization_file, stacks, templates, world
+from muster_local import (
+    called_events,
+    control,
+    deployment,
+    event_buses,
+    event_history,
+    machines,
+    organization_file,
+    stacks,
+    templates,
+    world,
+)
 from muster_local.callers import Caller
 from muster_local.code_store import CodeStore
 from muster_local.control import AskedError
@@ -292,11 +303,23 @@ class EmbeddedCloud:
         """Replace the list of faults. Raises FaultError."""
         self.faults.replace(faults)
 
+    def settle(self) -> None:
+        """Do now what is due by the clock: events arrive."""
+        event_buses.settle(self.world)
+
     def logs(self) -> dict[str, str]:
         """Return everything the functions have written, by function."""
         return self._host.logs() if self._host else {}
 
     def _record(self, call: Call, caller: Caller, answer: Answer, environ: Environ) -> None:
+        called_events.tell(
+            self.world,
+            call,
+            caller,
+            answer,
+            address=environ.get("REMOTE_ADDR", ""),
+            agent=environ.get("HTTP_USER_AGENT", ""),
+        )
         if not is_recorded(call):
             return
         event = recorded(

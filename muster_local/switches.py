@@ -177,6 +177,16 @@ ALL = (
         "Does the event history name the state machine among the resources of a StartExecution?",
         ("named", "unnamed"),
     ),
+    Switch(
+        "membership_end_event",
+        "Which detail-type does the event of a cancelled membership have?",
+        ("Membership Cancelled", "Membership Closed"),
+    ),
+    Switch(
+        "joined_and_departed_events",
+        "Where do AccountJoinedOrganization and AccountDepartedOrganization name the account, if they come at all?",
+        ("service_event_details", "nested", "nowhere", "undelivered"),
+    ),
 )
 BY_NAME: Mapping[str, Switch] = {switch.name: switch for switch in ALL}
 

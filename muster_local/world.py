@@ -21,6 +21,7 @@ from muster_local import (
     account_keys,
     aws_policies,
     change_calendar,
+    changed_things,
     event_buses,
     event_history,
     object_store,
@@ -64,6 +65,8 @@ def install() -> None:
     change_calendar.tell_the_state_of_calendars()
     event_history.look_events_up()
     event_buses.correct()
+    changed_things.tell_of_objects()
+    changed_things.tell_of_parameters()
 
 
 def load(organization: OrganizationFile, *, clock: Clock | None = None) -> World:
