@@ -22,6 +22,8 @@ class Clock:
         self._real_time = real_time
         self._offset = timedelta()
         self._moved = threading.Condition()
+        self.changes = 0
+        """How often the clock was moved, or somebody said that there is something new to wait for."""
 
     def now(self) -> datetime:
         """Return the simulated time, aware, in UTC."""
@@ -33,6 +35,7 @@ class Clock:
             raise ValueError(f"the clock only moves forward, not by {seconds} seconds")
         with self._moved:
             self._offset += timedelta(seconds=seconds)
+            self.changes += 1
             self._moved.notify_all()
 
     def wait_for(self, happened: Callable[[], bool], until: datetime) -> None:
@@ -44,6 +47,7 @@ class Clock:
     def wake(self) -> None:
         """Let everybody who waits look again."""
         with self._moved:
+            self.changes += 1
             self._moved.notify_all()
 
     def sleep(self, seconds: float) -> None:

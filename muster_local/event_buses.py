@@ -232,6 +232,8 @@ def emit(
     with world.lock:
         world.traffic.send(Arrival(account, region, DEFAULT, event), now)
     settle(world)
+    if world.traffic.on_the_way:
+        world.clock.wake()
 
 
 def settle(world: World) -> None:
@@ -240,7 +242,6 @@ def settle(world: World) -> None:
         arrived = world.traffic.due(world.clock.now())
     for arrival in arrived:
         arrive(arrival)
-    world.clock.wake()
 
 
 def arrive(arrival: Arrival) -> None:

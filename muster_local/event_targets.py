@@ -96,6 +96,8 @@ def send(sender: Sender, target: Mapping[str, Any], arn: Arn, payload: str) -> N
     """Send a payload to a queue, a state machine or a function. Raises UndeliverableError."""
     match _in_region(arn, sender).service:
         case "sqs":
+            if sender.service != SERVICE:
+                check_role(sender, target, "sqs:SendMessage", arn)
             _put_in_queue(arn, payload, group=(target.get("SqsParameters") or {}).get("MessageGroupId"))
         case "states":
             check_role(sender, target, "states:StartExecution", arn)

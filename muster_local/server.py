@@ -18,7 +18,6 @@ from muster_local import (
     called_events,
     control,
     deployment,
-    event_buses,
     event_history,
     machines,
     organization_file,
@@ -38,6 +37,7 @@ from muster_local.middleware import Middleware
 from muster_local.operations import Call, Environ
 from muster_local.recorded_events import is_recorded, recorded
 from muster_local.sessions import name_accounts_as_their_root
+from muster_local.ticking import Ticker, tick
 
 ACCESS_LEVELS = ("forward", "read", "onboard", "manage")
 DEPLOYMENT_NAME = "muster"
@@ -103,6 +103,7 @@ class EmbeddedCloud:
         self._server: HttpServer | None = None
         self._host: LambdaHost | None = None
         self._world: world.World | None = None
+        self._ticker: Ticker | None = None
         self._code = CodeStore()
         self._packages: dict[Path, tuple[templates.Package, tuple[int, ...]]] = {}
         self._lacking: set[tuple[str, tuple[str, ...]]] = set()
@@ -175,6 +176,7 @@ class EmbeddedCloud:
         self._parameters = self._parameters if parameters is None else dict(parameters)
         self._empty = self._empty if empty is None else empty
         self._take_over()
+        self._stop_ticking()
         self._stop_executions()
         self._world = world.load(organization_file.load(self._organization))
         self._middleware.sessions.survive_reset()
@@ -186,9 +188,11 @@ class EmbeddedCloud:
         finally:
             self._is_resetting = False
             self._run_functions()
+            self._ticker = Ticker(lambda: self.world, self._report)
 
     def stop(self) -> None:
         """End everything, children included."""
+        self._stop_ticking()
         self._stop_executions()
         if self._host is not None:
             self._host.stop()
@@ -304,8 +308,8 @@ class EmbeddedCloud:
         self.faults.replace(faults)
 
     def settle(self) -> None:
-        """Do now what is due by the clock: events arrive."""
-        event_buses.settle(self.world)
+        """Do now what is due by the clock: late events arrive, and schedules fire."""
+        tick(self.world)
 
     def logs(self) -> dict[str, str]:
         """Return everything the functions have written, by function."""
@@ -388,6 +392,11 @@ class EmbeddedCloud:
     def _run_functions(self) -> None:
         if self._host is not None:
             self._host.deploy(deployment.functions())
+
+    def _stop_ticking(self) -> None:
+        if self._ticker is not None:
+            self._ticker.stop()
+            self._ticker = None
 
     def _stop_executions(self) -> None:
         """Stop what runs and wait for it, so that nothing of it reaches the next world."""

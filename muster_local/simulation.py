@@ -58,6 +58,8 @@ class World:
     """What CloudTrail has recorded, oldest first, whether or not it can be looked up already."""
     traffic: Traffic = field(default_factory=Traffic)
     """Events on their way, and how unreliable they are."""
+    schedules_fired: dict[str, datetime] = field(default_factory=dict)
+    """The latest planned time of each schedule that has fired, by the schedule's ARN."""
     denied_regions: set[str] = field(default_factory=set)
     """Regions in which a service control policy denies CloudFormation to what StackSets work as in the members."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -178,6 +178,11 @@ ALL = (
         ("named", "unnamed"),
     ),
     Switch(
+        "first_run_of_a_rate",
+        "Does a schedule with a rate and without a start date run as soon as it is made, or after its first period?",
+        ("immediately", "after_one_period"),
+    ),
+    Switch(
         "membership_end_event",
         "Which detail-type does the event of a cancelled membership have?",
         ("Membership Cancelled", "Membership Closed"),

@@ -28,6 +28,7 @@ from muster_local import (
     organization_trail,
     organizations,
     parameter_store,
+    schedules,
     security_ir,
     service_linked_roles,
     stack_sets,
@@ -65,6 +66,7 @@ def install() -> None:
     change_calendar.tell_the_state_of_calendars()
     event_history.look_events_up()
     event_buses.correct()
+    schedules.date_schedules_by_the_worlds_clock()
     changed_things.tell_of_objects()
     changed_things.tell_of_parameters()
 
