@@ -928,6 +928,17 @@ class TestRepair:
         assert (writes(stack_sets), f"Accounts={SHOP}," in handoff.command) == ([], True)
         assert verdicts(stack_sets)[SHOP] == ("NotReady", ["role_missing"])
 
+    def test_whoever_may_not_repair_hands_over_the_command_that_keeps_what_the_instance_was_given(
+        self, stack_sets: FakeStackSets
+    ) -> None:
+        deployed(stack_sets).altered[SHOP] = without_external_id
+        stack_sets.world.fail(AGAIN, denied)
+        (handoff,) = contain_until_done(stack_sets)[-1].handoffs
+        assert "update-stack-instances" in handoff.command
+        assert f"Accounts={SHOP}," in handoff.command
+        assert "--parameter-overrides ParameterKey=Repair,ParameterValue=" in handoff.command
+        assert "ParameterKey=Ec2Triage,UsePreviousValue=true" in handoff.command
+
     def test_what_an_update_does_not_touch_is_left_to_people(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets).altered[SHOP] = with_boundary
         outcome = contain_until_done(stack_sets)[-1]
