@@ -8,7 +8,7 @@ from typing import Any
 from moto.cloudformation.models import cloudformation_backends
 from moto.iam.models import iam_backends
 
-from muster_local import change_sets, stack_resources, stacks
+from muster_local import change_sets, stack_events, stack_resources, stacks
 from muster_local.authorization import identity_policies
 from muster_local.code_store import CodeStore
 from muster_local.lambda_host import FunctionSpec
@@ -19,6 +19,7 @@ __all__ = ["DeploymentError", "deploy", "functions", "install", "role_policies"]
 
 def install(store: CodeStore, changed: Callable[[Any], None]) -> None:
     """Fill CloudFormation's gaps; ``changed`` is told of every stack that was created, updated or deleted."""
+    stack_events.know_resources_of_events()
     stack_resources.version_buckets_of_templates()
     stack_resources.attach_managed_policies_of_templates()
     stack_resources.write_policies_of_templates_as_text()

@@ -12,7 +12,7 @@ from moto.iam.models import Role, iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.models import StateMachine
 
-from muster_local import stack_roles
+from muster_local import stack_events, stack_roles
 from muster_local.authorization import trust_policy, trusts
 from muster_local.resource_errors import ResourceError, handler_message
 from muster_local.templates import references
@@ -34,7 +34,7 @@ class Place:
 
 
 def version_buckets_of_templates() -> None:
-    """Let CloudFormation switch on a bucket's versioning: moto ignores that property."""
+    """Let CloudFormation switch on a bucket's versioning and events: moto ignores these properties."""
     _around_creation(FakeBucket, "version", then=_version)
 
 
@@ -112,6 +112,10 @@ def _version(bucket: Any, properties: Properties) -> None:
     status = properties.get("VersioningConfiguration", {}).get("Status")
     if status:
         s3_backends[bucket.account_id]["aws"].put_bucket_versioning(bucket.name, status)
+    wanted = properties.get("NotificationConfiguration", {}).get("EventBridgeConfiguration", {})
+    sends = str(wanted.get("EventBridgeEnabled", "false")).lower() == "true"
+    if sends or bucket.notification_configuration is not None:
+        bucket.set_notification_configuration({"EventBridgeConfiguration": {}} if sends else None)
 
 
 def _substitute(properties: Properties) -> None:
@@ -231,6 +235,10 @@ def _change_bucket(bucket: Any, _before: Properties, after: Properties) -> None:
     _version(bucket, after)
 
 
+def _leave_permission(_permission: Any, _: Properties) -> None:
+    """Leave a permission in the policy of its function: moto does not know any more which one it was."""
+
+
 def _delete_bucket(bucket: Any, _: Properties) -> None:
     if bucket.keys:
         raise ResourceError("The bucket you tried to delete is not empty")
@@ -257,6 +265,7 @@ def _change_machine(machine: Any, _before: Properties, after: Properties) -> Non
 
 
 _CHANGES: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
+    "AWS::Events::EventBus": stack_events.change_event_bus,
     "AWS::IAM::ManagedPolicy": _change_managed_policy,
     "AWS::Lambda::Function": _change_function,
     "AWS::Logs::LogGroup": _change_log_group,
@@ -267,5 +276,6 @@ _CHANGES: Mapping[str, Callable[[Any, Properties, Properties], None]] = {
 _DELETIONS: Mapping[str, Callable[[Any, Properties], None]] = {
     stack_roles.ROLE: stack_roles.delete,
     "AWS::IAM::ManagedPolicy": _delete_managed_policy,
+    "AWS::Lambda::Permission": _leave_permission,
     "AWS::S3::Bucket": _delete_bucket,
 }
