@@ -1,10 +1,10 @@
-"""What happens by itself as time passes: events arrive, schedules fire."""
+"""What happens by itself as time passes: events arrive, schedules fire, functions read queues."""
 
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from muster_local import event_buses, schedules
+from muster_local import event_buses, queue_consumers, schedules
 from muster_local.simulation import World
 
 _LONG = timedelta(days=1)
@@ -16,6 +16,7 @@ def tick(world: World) -> None:
     with _turn:
         event_buses.settle(world)
         schedules.fire(world)
+        queue_consumers.consume(world)
 
 
 class Ticker:
@@ -41,7 +42,11 @@ class Ticker:
             seen = clock.changes
             try:
                 tick(self._world)
-                dues = [self._world.traffic.next_due(), schedules.next_due(self._world)]
+                dues = [
+                    self._world.traffic.next_due(),
+                    schedules.next_due(self._world),
+                    queue_consumers.next_due(self._world),
+                ]
             except Exception as error:  # noqa: BLE001 - the cloud goes on, and says what went wrong
                 self._report(f"something that was due failed inside the embedded cloud: {type(error).__name__}")
                 dues = []

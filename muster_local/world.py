@@ -28,6 +28,7 @@ from muster_local import (
     organization_trail,
     organizations,
     parameter_store,
+    queue_consumers,
     schedules,
     security_ir,
     service_linked_roles,
@@ -66,6 +67,7 @@ def install() -> None:
     change_calendar.tell_the_state_of_calendars()
     event_history.look_events_up()
     event_buses.correct()
+    queue_consumers.read_queues_by_the_worlds_clock()
     schedules.date_schedules_by_the_worlds_clock()
     changed_things.tell_of_objects()
     changed_things.tell_of_parameters()

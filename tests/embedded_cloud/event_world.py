@@ -29,6 +29,8 @@ def messages(arn: str) -> list[dict[str, Any]]:
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
     ).get("Messages"):
         found += batch
+        for message in batch:
+            api.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return found
 
 

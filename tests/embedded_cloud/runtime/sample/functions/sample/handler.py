@@ -20,6 +20,8 @@ class TransientError(Exception):
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    if "Records" in event:
+        return batch([(record["messageId"], json.loads(record["body"])) for record in event["Records"]])
     match event.get("do"):
         case "call":
             return {"outcomes": [outcome(call) for call in event["calls"]]}
@@ -39,6 +41,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "function": context.invoked_function_arn,
         "me": client_of("sts", None, None).get_caller_identity()["Arn"],
     }
+
+
+def batch(messages: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Take the messages of a queue, but for those that ask to fail, and say which these are."""
+    sys.stdout.write(f"batch {json.dumps([body for _, body in messages])}\n")
+    if any(body == "raise" for _, body in messages):
+        raise TransientError("not now")
+    return {"batchItemFailures": [{"itemIdentifier": found} for found, body in messages if body == "fail"]}
 
 
 def outcome(call: dict[str, Any]) -> Any:
