@@ -56,7 +56,8 @@ def do_by_hand(cloud: Endpoint, printed: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("access", "ending"),
-    [("forward", "WaitingForHandoff"), ("read", "Covered"), ("onboard", "Covered"), ("manage", "Covered")],
+    # Nobody has let Muster read the roles of the members, so they are unknown, and a person is told.
+    [("forward", "WaitingForHandoff"), *((access, "NeedsAttention") for access in ("read", "onboard", "manage"))],
 )
 def test_onboarding_completes_when_the_printed_commands_were_run(access: str, ending: str, tmp_path: Path) -> None:
     folder = desk(tmp_path)
@@ -78,6 +79,9 @@ def test_onboarding_completes_when_the_printed_commands_were_run(access: str, en
 
         assert report["status"] == ending, printed
         assert report["counts"].get("Unknown", 0) == 0
+        roles = report["containment"]["accounts_that_need_a_person"]["first"]
+        assert {each["state"] for each in roles} <= {"Unknown"}
+        assert all("no reader role is deployed" in each["reason"] for each in roles)
         assert MANAGEMENT not in {account["id"] for account in report["accounts_that_need_a_person"]["first"]}
         cloud.control("DELETE", "calls")
         cloud.muster("onboard", "--yes")

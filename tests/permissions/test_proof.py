@@ -14,6 +14,11 @@ from tests.scenarios.conftest import Cloud
 from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, RESPONDERS, Operator
 
+SHOP = "300000000003"
+HARMLESS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}],
+}
 MEMBERSHIP = {"account": DESIGNATED, "region": HOME, "confirmed_as": f"{DESIGNATED}/{HOME}"}
 EXCEPTIONS = Path("tests/architecture/permissions-exceptions.yaml")
 
@@ -105,6 +110,24 @@ def contain(fresh: Cloud) -> None:
     operator.onboard()
 
 
+def read_roles_with_policies_of_somebody_else(fresh: Cloud) -> None:
+    """In a member and in the management account somebody has attached a policy of the account's own, and one of AWS."""
+    operator = fresh(parameters={"MemberAccess": "read"})
+    deploy_readers(operator, SHOP)
+    for account in (SHOP, MANAGEMENT):
+        operator.client("cloudformation", account, "us-east-1").create_stack(
+            StackName="roles",
+            TemplateBody=Path("stacks/containment-roles.yaml").read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        iam = operator.client("iam", account)
+        own = iam.create_policy(PolicyName="Own", PolicyDocument=json.dumps(HARMLESS))["Policy"]["Arn"]
+        for arn in (own, "arn:aws:iam::aws:policy/ReadOnlyAccess"):
+            iam.attach_role_policy(RoleName="AWSSecurityIncidentResponseContainment", PolicyArn=arn)
+    operator.push(containment={"roles": "verify"})
+    operator.onboard()
+
+
 def ask_people(fresh: Cloud) -> None:
     operator = fresh()
     operator.sign_up_by_hand(entire=True)
@@ -141,7 +164,7 @@ def succeed_a_run_that_died(fresh: Cloud) -> None:
 
 RUNS: list[Callable[[Cloud], None]] = [
     sign_up_everything, sign_up_units, adopt, live_in_the_management_account, read_the_members,
-    change_the_team, repair_the_members, look_before_everything, contain,
+    change_the_team, repair_the_members, look_before_everything, contain, read_roles_with_policies_of_somebody_else,
     ask_people, attest_the_preference, succeed_a_run_that_died,
 ]  # fmt: skip
 

@@ -15,9 +15,11 @@ from muster_console.aws import Clients, Connection
 from muster_console.commands import Desk
 from muster_console.desired_state_file import load
 from tests.scenarios.conftest import Cloud
+from tests.scenarios.members import deploy_readers
 from tests.scenarios.operating import DESIGNATED, HOME, MANAGEMENT, RESPONDERS, Operator
 from tests.scenarios.preferences import attest_preference
 from tests.scenarios.test_conflicts import TEAM, trust
+from tests.scenarios.test_containment import MEMBERS
 
 ABROAD = "eu-central-1"
 TRIAGE_PRINCIPAL = "triage.security-ir.amazonaws.com"
@@ -212,7 +214,16 @@ def as_awss_own(*, ec2_triage: bool) -> str:
         ROLES.index(f"\n{key}:\n") for key in ("Parameters", "Conditions", "Resources")
     )
     assert parameters < conditions < resources
-    return ROLES[:parameters] + CONDITIONAL_POLICY.sub(lambda _: policy, ROLES[resources:])
+    described = CONDITIONAL_POLICY.sub(lambda _: policy, ROLES[resources:])
+    return ROLES[:parameters] + re.sub(r"^ +Description: .*\n", "", described, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def seeing(fresh: Cloud) -> Operator:
+    """Begin with a reader in every member, so that roles are read and not only their stacks."""
+    operator = fresh(parameters={"MemberAccess": "read"})
+    deploy_readers(operator, *MEMBERS)
+    return operator
 
 
 def deploy_roles(operator: Operator, name: str, body: str, region: str = "us-east-1", **parameters: str) -> None:
@@ -244,12 +255,12 @@ def deploy_roles(operator: Operator, name: str, body: str, region: str = "us-eas
     [("us-east-1", {"Ec2Triage": "true"}), (HOME, {"Ec2Triage": "false"}), ("us-east-1", {})],
 )
 def test_stack_set_of_our_template_is_adopted(
-    operator: Operator, tmp_path: Path, region: str, given: dict[str, str]
+    seeing: Operator, tmp_path: Path, region: str, given: dict[str, str]
 ) -> None:
-    set_up(operator)
-    deploy_roles(operator, "SIR-Containment-Roles", ROLES, region, **given)
+    set_up(seeing)
+    deploy_roles(seeing, "SIR-Containment-Roles", ROLES, region, **given)
 
-    document = is_found_as_it_is(operator, tmp_path / "imported.yaml", "--management-profile", "management")
+    document = is_found_as_it_is(seeing, tmp_path / "imported.yaml", "--management-profile", "management")
 
     assert document["containment"] == {
         "roles": "verify",
@@ -260,11 +271,11 @@ def test_stack_set_of_our_template_is_adopted(
 
 
 @pytest.mark.parametrize("ec2_triage", [True, False])
-def test_stack_set_of_awss_own_template_is_adopted(operator: Operator, tmp_path: Path, *, ec2_triage: bool) -> None:
-    set_up(operator)
-    deploy_roles(operator, "SIR-Containment-Roles", as_awss_own(ec2_triage=ec2_triage))
+def test_stack_set_of_awss_own_template_is_adopted(seeing: Operator, tmp_path: Path, *, ec2_triage: bool) -> None:
+    set_up(seeing)
+    deploy_roles(seeing, "SIR-Containment-Roles", as_awss_own(ec2_triage=ec2_triage))
 
-    document = is_found_as_it_is(operator, tmp_path / "imported.yaml", "--management-profile", "management")
+    document = is_found_as_it_is(seeing, tmp_path / "imported.yaml", "--management-profile", "management")
 
     assert document["containment"]["ec2_triage"] is ec2_triage
 
