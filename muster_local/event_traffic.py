@@ -64,6 +64,8 @@ class Traffic:
     """When each is due, in the order in which they were sent."""
     terminated: set[str] = field(default_factory=set)
     """Memberships of whose end the cloud has told."""
+    stack_sets: dict[tuple[str, ...], Mapping[str, Any]] | None = None
+    """What was last told of each stack set, operation and instance; None while nobody listens."""
     _random: Random = field(default_factory=lambda: Random(0))
     _sent: int = 0
 

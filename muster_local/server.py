@@ -324,6 +324,8 @@ class EmbeddedCloud:
             address=environ.get("REMOTE_ADDR", ""),
             agent=environ.get("HTTP_USER_AGENT", ""),
         )
+        if call.service in {"cloudformation", "events"} and answer.outcome == "ok":
+            self.world.clock.wake()  # somebody may listen from now on, or hear of a stack set
         if not is_recorded(call):
             return
         event = recorded(

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from muster_local import event_buses, queue_consumers, schedules
+from muster_local import event_buses, queue_consumers, schedules, stack_set_events
 from muster_local.simulation import World
 
 _LONG = timedelta(days=1)
@@ -15,6 +15,7 @@ def tick(world: World) -> None:
     """Do what is due by now; whoever comes while another is at it waits until that is done."""
     with _turn:
         event_buses.settle(world)
+        stack_set_events.tell(world)
         schedules.fire(world)
         queue_consumers.consume(world)
 
@@ -46,6 +47,7 @@ class Ticker:
                     self._world.traffic.next_due(),
                     schedules.next_due(self._world),
                     queue_consumers.next_due(self._world),
+                    stack_set_events.next_due(self._world),
                 ]
             except Exception as error:  # noqa: BLE001 - the cloud goes on, and says what went wrong
                 self._report(f"something that was due failed inside the embedded cloud: {type(error).__name__}")
