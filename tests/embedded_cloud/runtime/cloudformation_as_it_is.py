@@ -7,8 +7,10 @@ from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation.models import Stack, cloudformation_backends
+from moto.cloudformation.parsing import get_model_map
 from moto.cloudformation.responses import get_template_summary_response_from_template
 from moto.cloudformation.utils import get_stack_from_s3_url
+from moto.events.models import EventBus
 from moto.iam.exceptions import EntityAlreadyExists
 from moto.iam.models import iam_backends
 from moto.s3.exceptions import MissingBucket
@@ -113,7 +115,13 @@ def refuse_roles_that_lambda_may_not_assume() -> bool:
     return bool(LambdaFunction.create_from_cloudformation_json("f", model, "300000000006", REGION).role == role.arn)
 
 
+def know_resources_of_events() -> bool:
+    lacking = {"AWS::Events::EventBusPolicy", "AWS::SQS::QueuePolicy", "AWS::Scheduler::Schedule"}
+    return lacking.isdisjoint(get_model_map()) and not hasattr(EventBus, "physical_resource_id")
+
+
 GAPS: tuple[Callable[[], bool], ...] = (
+    know_resources_of_events,
     expand_templates,
     check_parameters_as_declared,
     change_stacks_resource_by_resource,
