@@ -176,6 +176,10 @@ def summary(
     roles = output.get("containment")
     if isinstance(roles, Mapping) and roles:
         _line(out, "Roles", in_words(roles))
+    readiness = output.get("readiness")
+    if isinstance(readiness, Mapping) and readiness:
+        lacks = readiness.get("NotReady") or readiness.get("Unknown")
+        _line(out, "Containment", in_words(readiness) + (f"; why: {again('containment')}" if lacks else ""))
     is_done = output.get("verdict") in (None, "nothing")
     as_desired = ", the world is as desired" if is_done and not output.get("decision") else ""
     _line(out, "Changes", str(len(changes)) if changes else f"none{as_desired}")

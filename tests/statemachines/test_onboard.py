@@ -48,7 +48,7 @@ def repaired(**over: Any) -> dict[str, Any]:
 def contained(**over: Any) -> dict[str, Any]:
     return {
         "schema": 1, "more": False, "waiting_for": None, "changes": [], "handoffs": [], "notices": [],
-        "counts": {"Deployed": 3}, "document_key": "runs/x/containment.json", **over,
+        "counts": {"Deployed": 3}, "readiness": {"Ready": 3}, "document_key": "runs/x/containment.json", **over,
     }  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def test_unchanged_world_is_read_reported_and_nobody_is_told(onboard: Onboard) -
         "report": {"text_key": "t", "json_key": "j"},
         "assessment_key": "runs/x/assessment.json",
         "containment": {"Deployed": 3},
+        "readiness": {"Ready": 3},
         "plan": PLAN,
         "verdict": "nothing",
         "decision": None,

@@ -53,6 +53,7 @@ OUTPUT = {
     "report": {"text_key": "runs/x/report.txt", "json_key": "runs/x/report.json"},
     "assessment_key": "runs/x/assessment.json",
     "containment": {"Deployed": 68, "AbsentByChoice": 1, "Missing": 0},
+    "readiness": {"Ready": 68, "NotReady": 0, "AbsentByChoice": 1, "Unknown": 0},
 }
 
 
@@ -106,6 +107,7 @@ def test_every_step_is_told_once_as_it_happens_and_the_end_is_summed_up(pushed: 
         "Membership  m-1234567890ab",
         "Accounts    69 Covered",
         "Roles       68 Deployed, 1 AbsentByChoice",
+        "Containment 68 Ready, 1 AbsentByChoice",
         "Changes     1",
         "  + added 5 units",
         "Notice: ou-ab12-22222222: lies below another unit and was left out",
@@ -242,3 +244,12 @@ def test_without_a_desired_state_nothing_is_started(operator: Operator, cloud: F
     assert ran.code == 3
     assert ran.err.startswith("No desired state has been pushed yet.\nNext: ")
     assert cloud.stepfunctions.started == []
+
+
+def test_roles_that_are_not_ready_are_told_with_the_command_that_says_why(pushed: Operator, cloud: FakeCloud) -> None:
+    output = {**OUTPUT, "status": "NeedsAttention", "readiness": {"Ready": 66, "NotReady": 1, "Unknown": 2}}
+    cloud.stepfunctions.ending = {"status": "SUCCEEDED", "output": json.dumps(output)}
+
+    shown = pushed.types("onboard")
+
+    assert "Containment 66 Ready, 1 NotReady, 2 Unknown; why: muster containment\n" in shown.out

@@ -135,8 +135,8 @@ class ContainmentOutcome:
     """Result of one pass of Containment: at most one write.
 
     ``more`` asks for another pass at once, ``waiting_for`` names the operation that the next one has to wait for.
-    ``counts`` maps every ``DeploymentState`` value to a number of accounts; empty, and ``document_key`` None, where
-    nothing was judged.
+    ``counts`` maps every ``DeploymentState`` value to a number of accounts, ``readiness`` every ``Readiness`` value;
+    both are empty, and ``document_key`` None, where nothing was judged.
     """
 
     more: bool = False
@@ -145,6 +145,7 @@ class ContainmentOutcome:
     handoffs: tuple[Handoff, ...] = ()
     notices: tuple[Notice, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    readiness: Mapping[str, int] = field(default_factory=dict)
     document_key: str | None = None
 
 

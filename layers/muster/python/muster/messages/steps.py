@@ -214,6 +214,7 @@ class ContainmentResponse(Message):
     handoffs: tuple[Handoff, ...]
     notices: tuple[Notice, ...]
     counts: dict[str, int]
+    readiness: dict[str, int]
     document_key: str | None
 
 

@@ -43,7 +43,7 @@ from muster.domain.kept_instances import (
 )
 from muster.domain.observed import Known, Observed, Unknown
 from muster.domain.outcomes import Change, ContainmentOutcome
-from muster.domain.readiness import AccountReadiness, judge_readiness
+from muster.domain.readiness import AccountReadiness, count_readiness, judge_readiness
 from muster.domain.readings import Reading, Readings, common_ground, ground_of
 from muster.domain.stack_sets import (
     StackInstance,
@@ -290,6 +290,7 @@ class Containment:
             handoffs=place_commands(decision.handoffs, management=inventory.management.id, home=None),
             notices=(*decision.notices, *note(wanted, deployments, seen), *note_lost(lost)),
             counts=counts,
+            readiness=count_readiness(accounts),
             document_key=key,
         )
 
