@@ -173,13 +173,7 @@ def summary(
     counts = output.get("counts")
     if isinstance(counts, Mapping) and counts:
         _line(out, "Accounts", in_words(counts))
-    roles = output.get("containment")
-    if isinstance(roles, Mapping) and roles:
-        _line(out, "Roles", in_words(roles))
-    readiness = output.get("readiness")
-    if isinstance(readiness, Mapping) and readiness:
-        lacks = readiness.get("NotReady") or readiness.get("Unknown")
-        _line(out, "Containment", in_words(readiness) + (f"; why: {again('containment')}" if lacks else ""))
+    _show_roles(out, output, again)
     is_done = output.get("verdict") in (None, "nothing")
     as_desired = ", the world is as desired" if is_done and not output.get("decision") else ""
     _line(out, "Changes", str(len(changes)) if changes else f"none{as_desired}")
@@ -198,6 +192,16 @@ def summary(
         _line(out, "Assessment", f"s3://{stack.state_bucket}/{output['assessment_key']}")
     is_open = _show_plan_of(out, output, again)
     return ExitCode.DONE if status == "Covered" and not is_open else ExitCode.NEEDS_PERSON
+
+
+def _show_roles(out: Console, output: Mapping[str, Any], again: Callable[[str], str]) -> None:
+    """Print what CloudFormation says of the containment roles, and what they are themselves."""
+    roles, readiness = output.get("containment"), output.get("readiness")
+    if isinstance(roles, Mapping) and roles:
+        _line(out, "Roles", in_words(roles))
+    if isinstance(readiness, Mapping) and readiness:
+        lacks = readiness.get("NotReady") or readiness.get("Unknown")
+        _line(out, "Containment", in_words(readiness) + (f"; why: {again('containment')}" if lacks else ""))
 
 
 def _show_plan_of(out: Console, output: Mapping[str, Any], again: Callable[[str], str]) -> bool:
