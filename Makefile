@@ -103,6 +103,10 @@ faults: .venv/.ready  ## Let everything go wrong with every call of an onboardin
 guards: .venv/.ready  ## Take every guardrail and every answer to Unknown away in turn, and print which test fails without it.
 	@$(BIN)/python -m tools.guards
 
+.PHONY: benchmarks
+benchmarks: .venv/.ready  ## Let 10,000 accounts live for two weeks on the fakes, and print what their readiness costs and when tampering is found (some ten minutes).
+	@$(BIN)/python -m benchmarks.readiness
+
 .PHONY: permissions
 permissions: .venv/.ready  ## Prove role by role: no call without a permission, no permission without a call.
 	@$(BIN)/python -m pytest -q tests/permissions
