@@ -870,6 +870,30 @@ class TestReadiness:
         assert verdicts(stack_sets)[SHOP] == ("NotReady", ["external_id_missing"])
         assert verdicts(stack_sets)[SECURITY] == ("NotReady", ["boundary"])
 
+    def test_hint_to_a_run_that_may_not_read_is_kept_for_the_next_one(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), verifying())
+        stack_sets.altered[SHOP] = with_boundary
+        stack_sets.finish()
+        stack_sets.start("theirs")
+        contain(stack_sets, verifying(), run="run-2", suspects=frozenset({SHOP}), last_attempt=True)
+        assert verdicts(stack_sets)[SHOP] != ("NotReady", ["boundary"])
+        stack_sets.finish()
+        contain(stack_sets, verifying(), run="run-3")
+        assert verdicts(stack_sets)[SHOP] == ("NotReady", ["boundary"])
+
+    def test_share_is_not_lost_on_a_run_that_may_not_read(self, stack_sets: FakeStackSets) -> None:
+        contain(deployed(stack_sets), verifying())
+        stack_sets.finish()
+        stack_sets.world.now += timedelta(days=2)
+        stack_sets.start("theirs")
+        contain(stack_sets, verifying(), run="run-2", last_attempt=True)
+        stack_sets.finish()
+        stack_sets.world.calls.clear()
+        contain(stack_sets, verifying(), run="run-3")
+        assert (
+            len([each for each in reads(stack_sets) if each != MANAGEMENT]) == 3
+        )  # two days of six, of eight accounts
+
     def test_account_that_left_is_forgotten(self, stack_sets: FakeStackSets) -> None:
         contain(deployed(stack_sets), verifying())
         stack_sets.world.accounts.pop(SHOP)

@@ -56,8 +56,10 @@ class RoleReadings:
         turn = take_turn(grounds, readings, run=run, at=at, suspects=suspects)
         asked = (*turn.due, *turn.share)[:MAX_ROLE_READS]
         left = len(turn.due) + len(turn.share) > MAX_ROLE_READS
-        if not left:
+        if not left and len(grounds) > 1:
+            # While only the management account may be read, nobody's turn passes.
             readings.shared_at = shares_after(readings, at)
+        hinted = _keep_for_later(readings, suspects - grounds.keys(), run)
         passing = {}
         for account_id, found in (self.reader.roles(asked) if asked else {}).items():
             if isinstance(found, TransientError) and readings.tries.get(account_id, 0) + 1 < MAX_TRIES:
@@ -70,7 +72,7 @@ class RoleReadings:
             reading = self._judge(account_id, answer, Reading(run, at, grounds[account_id]))
             tried = before.tried if before and before.tried == digest_defects(reading.defects) else None
             readings.accounts[account_id] = replace(reading, tried=tried)
-        if asked:
+        if asked or hinted:
             self.documents.write(READINGS_KEY, readings.to_document())
         if passing:
             first = min(passing)
@@ -95,3 +97,15 @@ class RoleReadings:
                         return replace(reading, names=frozenset(roles), unknown=why)
                     case Known(defects):
                         return replace(reading, names=frozenset(roles), defects=defects)
+
+
+def _keep_for_later(readings: Readings, suspects: AbstractSet[str], run: str) -> bool:
+    """Let suspects that may not be read now be read by whoever may, also by a later run; tell whether there are any.
+
+    What this run has read already was read after it was told.
+    """
+    found = {each: readings.accounts[each] for each in suspects if each in readings.accounts}
+    hinted = {key: each for key, each in found.items() if each.ground and each.run != run}
+    for account_id, reading in hinted.items():
+        readings.accounts[account_id] = replace(reading, ground="")
+    return bool(hinted)
