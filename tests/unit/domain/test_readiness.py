@@ -50,6 +50,7 @@ class TestVerdict:
         found = judge(reading)
         assert (found.state, found.reason, found.needs_person) == (Readiness.UNKNOWN, reason, True)
         assert found.remedy
+        assert found.row == ("Unknown", f"{reason}; {found.remedy}")
 
     def test_reading_counts_to_the_end_of_its_last_day(self) -> None:
         assert judge(replace(GOOD, at=AT - VALID)).state is Readiness.READY

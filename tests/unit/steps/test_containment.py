@@ -11,6 +11,7 @@ from muster.domain import kept_instances
 from muster.domain.containment import DeploymentState
 from muster.domain.containment_roles import CONTAINMENT_ROLE, ROLES, RoleDocument
 from muster.domain.desired import ContainmentRoles, DesiredState, ExistingRoles, Mode
+from muster.domain.observed import Unknown
 from muster.domain.outcomes import ContainmentOutcome, HandoffTo
 from muster.domain.remediation import Concern, Remediation, RemediationKind, Step
 from muster.domain.stack_sets import DETECT_DRIFT, Accounts, StackInstance, instances_by_account, operation_id
@@ -794,6 +795,12 @@ def without_the_role(roles: dict[str, RoleDocument]) -> None:
     del roles[CONTAINMENT_ROLE]
 
 
+def with_a_policy_that_nobody_may_read(roles: dict[str, RoleDocument]) -> None:
+    role = roles[CONTAINMENT_ROLE]
+    attached = {**role.attached, f"arn:aws:iam::{SHOP}:policy/Own": Unknown("iam:GetPolicy was denied")}
+    roles[CONTAINMENT_ROLE] = replace(role, attached=attached)
+
+
 def verdicts(stack_sets: FakeStackSets) -> dict[str, tuple[str, list[str]]]:
     document = stack_sets.world.read_document("containment/latest.json")
     return {each["id"]: (each["readiness"], [one["kind"] for one in each["defects"]]) for each in document["accounts"]}
@@ -825,6 +832,14 @@ class TestReadiness:
             contain(stack_sets, verifying(), run=run)
         assert verdicts(stack_sets)[SHOP] == ("Unknown", [])
         assert reads(stack_sets).count(SHOP) == 2
+
+    def test_role_with_a_policy_that_cannot_be_read_is_unknown(self, stack_sets: FakeStackSets) -> None:
+        deployed(stack_sets).altered[SHOP] = with_a_policy_that_nobody_may_read
+        contain(stack_sets, verifying())
+        assert verdicts(stack_sets)[SHOP] == ("Unknown", [])
+        kept = stack_sets.world.read_document("containment/readings.json")["accounts"][SHOP]
+        assert "iam:GetPolicy was denied" in kept["unknown"]
+        assert CONTAINMENT_ROLE in kept["names"]
 
     def test_nothing_is_read_while_stacks_are_on_their_way(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets).start("theirs")
