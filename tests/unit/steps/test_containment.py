@@ -949,6 +949,24 @@ class TestRepair:
             assert contain_until_done(stack_sets, run=run)[-1].handoffs == (handoff,)
         assert writes(stack_sets) == [AGAIN]
 
+    def test_run_that_dies_right_after_a_repair_repairs_no_second_time_and_calls_nothing_ready(
+        self, stack_sets: FakeStackSets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deployed(stack_sets).altered[SHOP] = without_external_id
+
+        def die(*_: object) -> None:
+            raise UnavailableError("the function has died")
+
+        with monkeypatch.context() as dying:
+            dying.setattr(role_readings.RoleReadings, "remember_repair", die)
+            with pytest.raises(UnavailableError):
+                contain_until_done(stack_sets)
+        stack_sets.finish()
+        contain_until_done(stack_sets)
+        assert (writes(stack_sets), verdicts(stack_sets)[SHOP][0]) == ([AGAIN], "NotReady")  # as it was read before
+        contain_until_done(stack_sets, run="run-2")
+        assert (writes(stack_sets), verdicts(stack_sets)[SHOP]) == ([AGAIN], ("Ready", []))
+
     def test_another_alteration_after_a_vain_repair_is_tried(self, stack_sets: FakeStackSets) -> None:
         deployed(stack_sets).writes_anew = False
         stack_sets.altered[SHOP] = without_external_id
